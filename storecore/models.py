@@ -14,9 +14,13 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 Side = Literal["BUY", "SELL"]
+"""What an order does."""
 Share = Annotated[float, Meta(ge=0, le=1)]
+"""A fraction of a whole, from 0 to 1."""
 Count = Annotated[int, Meta(ge=0)]
+"""A number of records, 0 or more."""
 Checksum = Annotated[str, Meta(pattern="^[0-9a-f]{64}\\Z")]
+"""A SHA-256 in 64 lowercase hex digits."""
 
 
 class PriceBar(Struct, frozen=True, gc=False, omit_defaults=True, repr_omit_defaults=True):

@@ -61,11 +61,17 @@ if TYPE_CHECKING:
     from storecore.reports.checkpoint import Against, Checkpoint
 
 Extra = Literal["keep", "ignore"]
+"""What happens to columns of a table beyond the seven of a bar."""
 Missing = Literal["error", "skip"]
+"""What happens to rows of a table without any price: an error, or they are left out."""
 Day = Literal["instant", "written"]
+"""Whether a time of a daily bar counts as an instant, or as the day that is written in it."""
 Volume = Literal["required", "absent"]
+"""Whether a table has a column of volumes; if not, they are stored as not reported."""
 By = Literal["timestamp", "as_of"]
+"""By which time records are selected: that of logging, or `as_of`."""
 Reads = Iterable[Read | Mapping[str, Any]] | None
+"""The receipts of what was read for a decision or an order."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 

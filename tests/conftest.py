@@ -124,7 +124,8 @@ def _look_once_for_installed_packages():
     tests = str(Path(__file__).parent)
 
     def entry_points(*, group):
-        if not all(each in own or each.startswith(tests) for each in sys.path):
+        others = own.symmetric_difference(sys.path)
+        if not all(each not in own and each.startswith(tests) for each in others):
             return read(group=group)
         if group not in found:
             found[group] = read(group=group)

@@ -215,6 +215,18 @@ def test_the_table_of_known_backends_is_the_one_that_the_command_prints():
     assert f"\n{known.markdown()}\n" in section("Known backends")
 
 
+def test_how_to_be_listed_is_the_one_of_the_code():
+    shown = section("Known backends").partition("### How to be listed\n")[2].partition("\n### ")[0]
+    steps = [f"{number}. {step}" for number, step in enumerate(known.TO_BE_LISTED, 1)]
+    assert " ".join(steps) in " ".join(shown.split())
+    assert known.ISSUES in shown
+
+
+def test_the_wish_list_is_the_one_of_the_code():
+    shown = section("Known backends").partition("### Wish list\n")[2]
+    assert f"\n{known.wishes()}" in shown
+
+
 @pytest.mark.parametrize(("tier", "meaning"), known.TIERS.items())
 def test_each_tier_is_documented(tier, meaning):
     assert f"\n- *{tier}*: {meaning}.\n" in section("Known backends")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -130,6 +131,36 @@ def found(vnpy):
     """What a second process reads of what a first one has written."""
     vnpy(WRITING)
     return json.loads(vnpy(READING))
+
+
+GUIDE = (Path(storecore.__file__).parent / "plugins/BACKENDS.md").read_text()
+BRIDGES = GUIDE.partition("\n## Bridges\n")[2].partition("\n## ")[0]
+LOGS = """
+import json, logging.config, sys
+logging.config.dictConfig(json.loads(sys.argv[1]))
+logging.getLogger("desk.orders").warning("order %d was refused", 7)
+logging.getLogger("storecore.file").warning("its own")
+"""
+
+
+@pytest.fixture
+def logs(tmp_path):
+    """What the guide's bridge for logging has written, after a program has logged through it."""
+    (source,) = re.findall(r"^```python\n(.*?)^```", BRIDGES, re.M | re.S)
+    (config,) = re.findall(r"^```json\n(.*?)^```", BRIDGES, re.M | re.S)
+    (tmp_path / "storecore_logging.py").write_text(source)
+    (tmp_path / "storecore.toml").write_text('[store]\nbackend = "file"\nbase_path = "data"\n')
+    command = [sys.executable, "-c", LOGS, config]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    with storecore.open_store("file", base_path=tmp_path / "data") as store:
+        return store.read_events()
+
+
+def test_the_bridge_of_the_guide_keeps_what_a_program_logs(logs):
+    (event,) = logs
+    assert (event.type, event.source, event.symbol) == ("warning", "desk", None)
+    assert event.payload == {"logger": "desk.orders", "line": 4, "text": "order 7 was refused"}
 
 
 def test_vnpy_finds_the_package_by_the_name_in_its_settings(found):

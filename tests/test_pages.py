@@ -18,6 +18,7 @@ from storecore.testing.lawbook import BEYOND_THE_KIT, LAWS
 from storecore.testing.lawpage import page as law_page
 
 ROOT = Path(__file__).parent.parent
+HOME = "https://github.com/storecore/storecore/blob/main/"
 PACKAGES = ("storecore", "storecore_file", "storecore_postgres")
 OF_PACKAGES = sorted(page for name in PACKAGES for page in (ROOT / name).rglob("*.md"))
 PAGES = [
@@ -57,12 +58,20 @@ def test_a_page_at_the_top_has_at_most_two_hundred_lines(name):
 def test_each_link_of_a_page_leads_to_a_file_and_a_heading(name):
     page = NAMED[name]
     dead = []
-    for target in re.findall(r"\]\((?!https?:)([^)\s]+)\)", page.read_text()):
+    for target in re.findall(rf"\]\((?!https?:(?!{HOME[6:]}))([^)\s]+)\)", page.read_text()):
         path, _, anchor = target.partition("#")
-        other = (page.parent / path).resolve() if path else page
+        inside = ROOT / path.removeprefix(HOME) if path.startswith(HOME) else page.parent / path
+        other = inside.resolve() if path else page
         if not other.exists() or (anchor and anchor not in anchors(other)):
             dead.append(target)
     assert dead == []
+
+
+@pytest.mark.parametrize("page", OF_PACKAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_what_a_page_of_a_package_links_is_installed_with_it_or_has_an_address(page):
+    links = re.findall(r"\]\((?!https?:)([^)#\s]+)[^)]*\)", page.read_text())
+    inside = [(page.parent / each).resolve().relative_to(ROOT).parts[0] for each in links]
+    assert set(inside) <= set(PACKAGES)
 
 
 def test_the_readme_links_every_page_of_the_packages():
@@ -215,13 +224,11 @@ def test_the_examples_of_a_page_for_users_pass_a_strict_type_checker(check_types
 @pytest.mark.soak
 def test_the_examples_for_authors_pass_a_strict_type_checker(check_types):
     names = ("storecore_sqlite", "by_hand", "desk", "storecore_notes", "test_laws")
-    names = (*names, "storecore_frozen", "formats", "registered")
+    names = (*names, "storecore_frozen", "storecore_logging", "formats", "registered")
     check_types(dict(zip(names, blocks(AUTHORS, "python"), strict=True)))
 
 
 @pytest.mark.soak
 def test_the_examples_for_observers_pass_a_strict_type_checker(check_types):
-    printer, counts = blocks(OBSERVERS, "python")
-    stand_in = Path(__file__).with_name("third_party") / "prometheus_client.py"
-    programs = {"printer": printer, "storecore_prometheus": counts}
-    check_types({"prometheus_client": stand_in.read_text(), **programs})
+    names = ("printer", "storecore_prometheus", "test_prometheus", "storecore_timed")
+    check_types(dict(zip(names, blocks(OBSERVERS, "python"), strict=True)))

@@ -72,15 +72,17 @@ def moved_end(log: str, lines: Sequence[bytes], end: Link) -> Link:
     return end_of(lines[-1])
 
 
-def strategies_of(lines: Iterable[bytes]) -> Counter[str]:
-    """Return the number of records of each strategy."""
-    return Counter(msgspec.json.decode(line, type=_Logger).strategy for line in lines)
+def loggers_of(lines: Iterable[bytes]) -> Counter[tuple[str, bool]]:
+    """Return the number of records of each strategy; those of its runs (True) are counted apart."""
+    loggers = (msgspec.json.decode(line, type=_Logger) for line in lines)
+    return Counter((each.strategy, each.run is not None) for each in loggers)
 
 
 class _Logger(Struct):
-    """The field of a line that names the strategy."""
+    """The fields of a line that name the strategy and the run."""
 
     strategy: str
+    run: str | None = None
 
 
 def _before(line: bytes) -> Link:

@@ -23,6 +23,7 @@ from storecore.values.times import to_datetime
 _DAY = 86_400_000_000
 _FEW = 20  # fewer steps have no rhythm
 _OFTEN = 20  # days
+_PIECE = 2**18  # dates whose steps are looked at together, to bound memory
 
 
 class Anomaly(NamedTuple):
@@ -90,28 +91,72 @@ def _gaps(joined: pa.Array) -> Iterator[Anomaly]:
     """Yield one anomaly for all gaps, with the longest of them."""
     if len(joined) <= _FEW:
         return
-    starts, steps = joined[:-1], pc.subtract(joined[1:], joined[:-1])
-    days = pc.floor(pc.divide(joined.cast(pa.float64()), float(_DAY)))
-    crosses = pc.not_equal(days[1:], days[:-1])
-    often = pc.count_distinct(days).as_py() // _OFTEN
-    gaps: list[tuple[int, int]] = []
-    for group in (crosses, pc.invert(crosses)):
-        limit = _limit(steps.filter(group), often)
-        long = pc.and_(group, pc.greater(steps, limit))
-        gaps += zip(steps.filter(long).to_pylist(), starts.filter(long).to_pylist(), strict=True)
+    within, across = _Steps(), _Steps()
+    for at in range(0, len(joined) - 1, _PIECE):  # the last of a piece is the first of the next
+        piece = joined[at : at + _PIECE + 1]
+        starts, steps = piece[:-1], pc.subtract(piece[1:], piece[:-1])
+        days = pc.floor(pc.divide(piece.cast(pa.float64()), float(_DAY)))
+        crosses = pc.not_equal(days[1:], days[:-1])
+        for group, steps_of in ((crosses, across), (pc.invert(crosses), within)):
+            steps_of.add(starts.filter(group), steps.filter(group))
+    often = (across.number + 1) // _OFTEN
+    found = [(each.gaps(often), each.longest) for each in (across, within)]
+    gaps = sum(number for number, _ in found)
     if gaps:
-        step, start = max(gaps)
+        step, start = max(longest for number, longest in found if number)
         span = f"{_text(start)} to {_text(start + step)}"
-        yield Anomaly("gap", f"{len(gaps):,} longer than its rhythm, the longest from {span}")
+        yield Anomaly("gap", f"{gaps:,} longer than its rhythm, the longest from {span}")
 
 
-def _limit(steps: pa.Array, often: int) -> float:
-    """Return the length beyond which a step of a group is a gap."""
-    if len(steps) < _FEW:
-        return float("inf")
-    median, most = pc.quantile(steps, [0.5, 0.99], interpolation="lower").to_pylist()
-    recurring = steps.sort("descending")[min(often, len(steps) - 1)].as_py()
-    return float(max(10 * median, 5 * most, 2 * recurring if often else 0))
+class _Steps:
+    """How often each length of step occurs in a group: little of a series with a rhythm."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.longest = 0, 0  # and its start, the last one if there are several
+        self._counted = _counts(pa.array([], pa.int64()))
+        self._more = list[pa.Table]()
+
+    def add(self, starts: pa.Array, steps: pa.Array) -> None:
+        """Add the steps of a piece of the series."""
+        if not len(steps):
+            return
+        self.number += len(steps)
+        most = pc.max(steps)
+        last = starts.filter(pc.equal(steps, most))[-1]
+        self.longest = max(self.longest, (most.as_py(), last.as_py()))
+        self._more.append(_counts(steps))
+        if sum(map(len, self._more)) > max(_PIECE, len(self._counted)):
+            self._merge()
+
+    def _merge(self) -> None:
+        joined = pa.concat_tables([self._counted, *self._more])
+        summed = joined.group_by("step").aggregate([("count", "sum")])
+        self._counted = pa.table({"step": summed["step"], "count": summed["count_sum"]})
+        self._more.clear()
+
+    def gaps(self, often: int) -> int:
+        """Return how many steps are gaps, given how often a length may occur that is none."""
+        if self.number < _FEW:
+            return 0
+        self._merge()
+        counted = self._counted.sort_by("step")
+        ranks = pc.cumulative_sum(counted["count"])
+
+        def at(rank: int) -> int:
+            """Return the step of a rank, by length."""
+            return int(counted["step"][pc.index(pc.greater(ranks, rank), True).as_py()].as_py())
+
+        last = self.number - 1
+        median, most = (at(int(share * last)) for share in (0.5, 0.99))
+        recurring = at(last - min(often, last))
+        limit = max(10 * median, 5 * most, 2 * recurring if often else 0)
+        return pc.sum(counted["count"].filter(pc.greater(counted["step"], limit))).as_py() or 0
+
+
+def _counts(steps: pa.Array) -> pa.Table:
+    counts = pc.value_counts(steps)
+    return pa.table({"step": counts.field("values"), "count": counts.field("counts")})
 
 
 def _text(instant: int) -> str:

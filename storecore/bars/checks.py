@@ -44,14 +44,15 @@ def checked_series(table: Any, extra: Extra = "keep") -> list[tuple[str, pa.Tabl
     return checked_rows(table, extra).series()
 
 
-def checked_rows(table: Any, extra: Extra = "keep") -> Grouped:
+def checked_rows(table: Any, extra: Extra = "keep", *, sound: bool = False) -> Grouped:
     """Check a whole table of bars and return its rows grouped by symbol, each group sorted by date.
 
     The table may be any object with the Arrow C data interface. Its columns are the seven of every
     bar, and further ones (law B6), in any order. With `extra="ignore"`, further columns are left
     out; with "refuse", these and null volumes are refused, as a backend that keeps neither must do.
-    Rows may be in any order; the last of a (symbol, date) wins (law B1). Raises `InvalidData`
-    naming row and field, as in `table[3].close=nan`, or `InvalidName`.
+    Rows may be in any order; the last of a (symbol, date) wins (law B1). `sound` says that the
+    caller has checked the values of its float64 columns already. Raises `InvalidData` naming row
+    and field, as in `table[3].close=nan`, or `InvalidName`.
     """
     given = _as_table(table)
     further = _further_columns(given)
@@ -62,8 +63,8 @@ def checked_rows(table: Any, extra: Extra = "keep") -> Grouped:
     checked = pa.Table.from_arrays(
         [
             _dates(given["date"]),
-            *(_prices(given[name], name) for name in PRICES),
-            _floats(volumes, "volume", volume),
+            *(_floats(given[name], name, price, sound) for name in PRICES),
+            _floats(volumes, "volume", volume, sound),
         ],
         schema=NULLABLE if volumes.null_count else SERIES,
     )
@@ -199,27 +200,25 @@ def _finer(column: pa.ChunkedArray, name: str) -> InvalidData:
     )
 
 
-def _prices(column: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
-    return _floats(column, name, price)
-
-
-def _floats(column: pa.ChunkedArray, name: str, check: _Check) -> pa.ChunkedArray:
-    """Return a column of numbers as equal, finite float64 values."""
+def _floats(column: pa.ChunkedArray, name: str, check: _Check, sound: bool) -> pa.ChunkedArray:
+    """Return a column of numbers as equal, finite float64 values; `sound` ones as they are."""
     kind = column.type
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         raise InvalidData(f"table.{name}: expected numbers, got {kind}; cast it to float64")
     is_volume = check is volume
     if not is_volume:
         _refuse_nulls(column, name)
+    if kind == pa.float64() and sound:
+        return column
     floats = pc.cast(column, pa.float64(), safe=False)
     if kind == floats.type and all_finite(floats) and not (is_volume and has_negative(floats)):
         return floats
-    sound = pc.is_finite(floats)
+    valid = pc.is_finite(floats)
     if is_volume:
-        sound = pc.and_(sound, pc.greater_equal(floats, 0.0))
+        valid = pc.and_(valid, pc.greater_equal(floats, 0.0))
     if pa.types.is_integer(kind):
-        sound = pc.and_(sound, pc.less(pc.abs(floats), float(MAX_EXACT)))
-    for row in pc.indices_nonzero(pc.invert(sound)).to_pylist():
+        valid = pc.and_(valid, pc.less(pc.abs(floats), float(MAX_EXACT)))
+    for row in pc.indices_nonzero(pc.invert(valid)).to_pylist():
         check(column[row].as_py(), f"table[{row}].{name}")
     return floats
 

@@ -42,6 +42,7 @@ _NAMES = {each: name for name, each in TYPES.items()}
 _NOT_EXTRA = frozenset({*FIELDS, EXACT})
 _MAX_EXACT = 2**53  # up to here float64 holds every whole number
 Kinds = Mapping[str, str]
+"""The type of each further column, by name: float64, int64, bool, string or timestamp."""
 
 
 def kinds_of(table: pa.Table) -> dict[str, str]:

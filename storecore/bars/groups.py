@@ -94,7 +94,8 @@ def _runs(symbols: pa.ChunkedArray) -> tuple[list[str], list[int]]:
 
 def _falls(table: pa.Table) -> list[int]:
     """Return the rows whose date is not after that of the row before."""
-    dates = pc.cast(table["date"], pa.int64()).combine_chunks()
+    column = pc.cast(table["date"], pa.int64())
+    dates = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     rises = pc.greater(dates[1:], dates[:-1])
     if not rises.false_count:
         return []

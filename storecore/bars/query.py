@@ -30,7 +30,9 @@ from storecore.bars.table import (
     all_whole,
     joined,
     newest_rows,
+    number_column,
     repeated,
+    text_column,
 )
 from storecore.errors import InvalidData, shown
 from storecore.values.names import check_name
@@ -38,6 +40,7 @@ from storecore.values.suggestions import did_you_mean
 
 _LONG = 1_000  # rows of a piece that is left where it is: a copy takes longer than its overhead
 _SEVEN = {FIELDS, (*FIELDS, EVERY)}
+_RUNS = pa.run_end_encoded(pa.int32(), pa.string())
 _MOST_LETTERS = 2**28  # of a column: its offsets have 32 bits
 
 
@@ -280,9 +283,9 @@ def _symbols(named: list[tuple[str, int]]) -> pa.Array | pa.ChunkedArray:
     rows = sum([count for _, count in named])
     if not named or rows >= _LONG * len(named) or letters > _MOST_LETTERS:
         return pa.chunked_array([repeated(*each) for each in named], pa.string())
-    ends = pa.array(accumulate(count for _, count in named), pa.int32())
-    names = pa.array([name for name, _ in named], pa.string())
-    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, names))
+    ends = number_column(accumulate(count for _, count in named), pa.int32(), "i")
+    names = text_column([name for name, _ in named])
+    return pc.run_end_decode(pa.Array.from_buffers(_RUNS, rows, [None], children=[ends, names]))
 
 
 def _dates(dates: pa.Array | pa.ChunkedArray, aware: bool) -> pa.Array | pa.ChunkedArray:

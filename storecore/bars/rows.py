@@ -22,7 +22,8 @@ from storecore.values.times import instants, to_datetime
 
 MAX_WHOLE = 2**63 - 1
 _OF_TABLES = ("__arrow_c_stream__", "__arrow_c_array__", "collect_schema")
-MAX_BYTES = 32 * 2**20  # of the bars that a stream holds at once, by default
+MAX_BYTES = 32 * 2**20
+"""The default of how many bytes of bars a stream holds at once: 32 MiB."""
 SEVEN_ONLY = (
     "this backend was written before bars had further columns and volumes that are not reported; "
     "it keeps the seven fields of a bar, each with a value"

@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import repeat
+from itertools import accumulate, repeat
 from math import isfinite
 from typing import Any, Literal, cast
 
@@ -45,6 +45,7 @@ NULLABLE = SERIES.set(5, pa.field("volume", pa.float64()))
 EMPTY = pa.Table.from_arrays([pa.nulls(0, each.type) for each in SERIES], schema=SERIES)
 MAX_EXACT = 2**53  # up to here float64 holds every whole number
 _MOST_ROWS, _MOST_BYTES = 8_192, 256
+_STEP = 1_024  # rows: the first question of a process waits until so many offsets are made
 _DAY = 86_400_000_000
 _MIDNIGHTS: dict[bool, dict[int, datetime]] = {False: {}, True: {}}
 _MOST_MIDNIGHTS = 50_000  # of 136 years
@@ -139,9 +140,31 @@ def repeated(symbol: str, rows: int) -> pa.Array:
     """Return a column that repeats a symbol."""
     text = symbol.encode()
     if rows > _MOST_ROWS or len(text) > _MOST_BYTES:
-        return pa.repeat(pa.scalar(symbol, pa.string()), rows)
+        return pa.repeat(text_column([symbol])[0], rows)
     # Five times as fast: the offsets are the same for all symbols of one length.
-    return pa.StringArray.from_buffers(rows, _offsets(len(text)), pa.py_buffer(text * rows))
+    offsets = _offsets(len(text), -(-rows // _STEP))
+    return pa.StringArray.from_buffers(rows, offsets, pa.py_buffer(text * rows))
+
+
+def text_column(texts: Sequence[str]) -> pa.Array:
+    """Return texts as a column. `pa.array` and `pa.scalar` import pandas, as `EMPTY` says."""
+    stored = [text.encode() for text in texts]
+    ends = array("i", accumulate(map(len, stored), initial=0))
+    return pa.StringArray.from_buffers(
+        len(stored), pa.py_buffer(ends), pa.py_buffer(b"".join(stored))
+    )
+
+
+def number_column(numbers: Iterable[float], kind: pa.DataType, code: str) -> pa.Array:
+    """Return numbers as a column of a kind, which `array` calls `code`; likewise."""
+    stored = array(code, numbers)
+    return pa.Array.from_buffers(kind, len(stored), [None, pa.py_buffer(stored)])
+
+
+def repeated_once(symbol: str, rows: int) -> pa.DictionaryArray:
+    """Return a column that repeats a symbol, which it holds once, and for each row a 0."""
+    places = pa.Array.from_buffers(pa.int8(), rows, [None, pa.py_buffer(bytes(rows))])
+    return pa.DictionaryArray.from_arrays(places, pa.array([symbol], pa.string()), safe=False)
 
 
 def owned(table: pa.Table) -> pa.Table:
@@ -198,13 +221,14 @@ def _through_text(column: pa.ChunkedArray, aware: bool) -> list[datetime]:
     """
     texts = pc.cast(pc.cast(pc.cast(column, pa.int64()), NAIVE), pa.string()).combine_chunks()
     between_them = 'Z","' if aware else '","'
-    joint = pc.binary_join(pa.ListArray.from_arrays([0, len(texts)], texts), between_them)
+    ends = number_column([0, len(texts)], pa.int32(), "i")
+    joint = pc.binary_join(pa.ListArray.from_arrays(ends, texts), text_column([between_them])[0])
     return _DATETIMES.decode(f'["{joint[0].as_py()}{"Z" if aware else ""}"]')
 
 
-@lru_cache(maxsize=128)
-def _offsets(length: int) -> pa.Buffer:
-    return pa.py_buffer(array("i", range(0, (_MOST_ROWS + 1) * length, length)))
+@lru_cache(maxsize=256)
+def _offsets(length: int, steps: int) -> pa.Buffer:
+    return pa.py_buffer(array("i", range(0, (steps * _STEP + 1) * length, length)))
 
 
 def _of_numbers(columns: BarColumns, volumes: pa.Array, schema: pa.Schema) -> pa.Table:
@@ -268,7 +292,7 @@ def has_negative(numbers: pa.ChunkedArray) -> bool:
 
 def all_whole(floats: pa.ChunkedArray) -> bool:
     """Return whether all values are whole numbers below 2**63."""
-    limit = pc.less(floats, float(2**63))
+    limit = pc.less(floats, number_column([2**63], pa.float64(), "d")[0])
     return pc.all(pc.and_(limit, pc.equal(pc.floor(floats), floats))).as_py() is not False
 
 

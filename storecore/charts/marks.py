@@ -21,6 +21,8 @@ KINDS = {
     "event": "event",
 }
 """The kinds of marks, and their names in a legend, in its order."""
+OF_THE_LOG = ("buy", "sell", "hold", "bought", "sold")
+"""The kinds of the marks of decisions and orders."""
 _OF_ACTIONS = {Action.BUY: "buy", Action.SELL: "sell", Action.EXIT: "sell", Action.HOLD: "hold"}
 _LONGEST = 600
 _LATE = 4  # lengths of a bar

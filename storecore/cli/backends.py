@@ -5,8 +5,11 @@ With `--check NAME` one of them is opened and checked, or an observer is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -17,6 +20,7 @@ from storecore.cli.prints import prints_apart
 from storecore.cli.screen import console, table
 from storecore.cli.store_choice import StoreChoice, settings_option
 from storecore.cli.text import examples, printable
+from storecore.cli.trial import LIMIT, tried
 from storecore.config.file import StoreConfig
 from storecore.errors import StoreError, UnknownBackend
 from storecore.plugins import known
@@ -29,12 +33,14 @@ from storecore.plugins.discovery import (
     plugins_named,
 )
 from storecore.plugins.metadata import Plugin, broken_packages
-from storecore.plugins.observers import SWITCH, are_on, hooks_of
+from storecore.plugins.observers import SWITCH, are_on, hooks_of, switched_off
 from storecore.plugins.process_state import changed_by_import
 from storecore.plugins.registry import find
 from storecore.plugins.spec import OBSERVERS
 
 _HEADINGS = ("backend", "package", "entry point", "health", "summary", "capabilities")
+_OURS = "storecore"  # the distribution of the built-in backends
+_Made = TypeVar("_Made")
 _OBSERVER_HEADINGS = ("observer", "package", "entry point", "health", "hooks")
 
 
@@ -56,7 +62,8 @@ _OBSERVER_HEADINGS = ("observer", "package", "entry point", "health", "hooks")
     "--known",
     "of_others",
     is_flag=True,
-    help="List the known backends, installed or not, and the level that the kit has proven.",
+    help="List the known backends, installed or not, and the level that the kit has proven, "
+    "how to be listed, and which are wished for.",
 )
 @json_option
 @settings_option
@@ -89,6 +96,10 @@ def _print_known(as_json: bool) -> None:
     click.echo()
     for tier, meaning in known.TIERS.items():
         click.echo(f"{tier}: {meaning}")
+    click.echo(f"\nTo be listed ({known.ISSUES}):")
+    for number, step in enumerate(known.TO_BE_LISTED, 1):
+        click.echo(f"{number}. {step}")
+    click.echo(f"\nWished for: {'; '.join(each.backend for each in known.WISHES)}")
 
 
 def _print_as_json() -> None:
@@ -96,9 +107,10 @@ def _print_as_json() -> None:
     of_backends = ("name", "package", "entry_point", "health", "summary", "capabilities")
     of_observers = ("name", "package", "entry_point", "health", "hooks")
     with prints_apart():
+        watching = _observers()
         found = {
-            "backends": [dict(zip(of_backends, _fields(each), strict=True)) for each in backends()],
-            "observers": [dict(zip(of_observers, each, strict=True)) for each in _observers()],
+            "backends": [dict(zip(of_backends, each, strict=True)) for each in _backends()],
+            "observers": [dict(zip(of_observers, each, strict=True)) for each in watching],
             "left_out": [each._asdict() for each in broken_packages()],
         }
     print_object(found)
@@ -107,34 +119,41 @@ def _print_as_json() -> None:
 def _print_installed() -> None:
     broken = broken_packages()
     with prints_apart():
-        rows = [_row(backend) for backend in backends()]
+        watching = [list(map(printable, each)) for each in _observers()]
+        rows = [list(map(printable, each)) for each in _backends()]
     console().print(table(_HEADINGS, rows, right=()))
     if any(LOADS in row for row in rows):
         click.echo(
             f"\n{LOADS}: needs options to be opened; check it with "
             "storecore backends --check NAME --set KEY=VALUE"
         )
-    _print_observers()
+    _print_observers(watching)
     for package in broken:
         click.echo(printable(f"{package.distribution} is left out: {package.why}"))
 
 
-def _print_observers() -> None:
-    with prints_apart():
-        rows = [list(map(printable, each)) for each in _observers()]
+def _print_observers(rows: Sequence[Sequence[str]]) -> None:
     if rows:
         off = "" if are_on() else f" (off: see {SWITCH})"
-        console().print(f"\nObservers, called for every store that is opened and written{off}:")
+        console().print(f"\nObservers, called for every store that is opened or written to{off}:")
         console().print(table(_OBSERVER_HEADINGS, rows, right=()))
 
 
 def _observers() -> list[tuple[str, ...]]:
-    """Return the observers with their hooks. They are not imported if observers are off."""
-    on = are_on()
+    """Return the observers with their hooks. Those that are off are not imported."""
+    off = switched_off()
     return [
-        (info.name, _package(info), info.entry_point, *_hooks(plugin, info, on))
+        (info.name, _package(info), info.entry_point, *_hooks_unless_off(plugin, info, off))
         for plugin, info in zip(find(OBSERVERS), observers(), strict=True)
     ]
+
+
+def _hooks_unless_off(
+    plugin: Plugin, info: BackendInfo, off: frozenset[str] | None
+) -> tuple[str, str]:
+    if off and info.name in off:
+        return f"off: see {SWITCH}", ""
+    return _hooks(plugin, info, off is not None)
 
 
 def _hooks(plugin: Plugin, info: BackendInfo, on: bool) -> tuple[str, str]:
@@ -142,8 +161,8 @@ def _hooks(plugin: Plugin, info: BackendInfo, on: bool) -> tuple[str, str]:
     if not on or info.status != INSTALLED:
         return info.status, ""
     try:
-        return "healthy", ", ".join(hooks_of(plugin))
-    except StoreError as error:
+        return "healthy", ", ".join(tried(plugin.described, lambda: hooks_of(plugin), LIMIT))
+    except click.ClickException as error:
         return one_line(error), ""
 
 
@@ -157,23 +176,40 @@ def _check(choice: StoreChoice, name: str, as_json: bool) -> None:
     with prints_apart():
         plugins = plugins_named(name)
         if not plugins:
-            _raise_unknown(name)
-        harms = list(_harms(plugins))
+            _raise_unknown(choice)
+        run = _runner(plugins)
+        harms = run(lambda: list(_harms(plugins)), LIMIT)
         if _names_an_observer(name):
-            hooks = [hook for each in plugins for hook in hooks_of(each)]
-            done, what = [*harms, *(Check(hook, "") for hook in hooks)], f"observer {name!r}"
+            what = f"observer {name!r}"
+            hooks = run(lambda: [hook for each in plugins for hook in hooks_of(each)], LIMIT)
+            done = [*harms, *(Check(hook, "") for hook in hooks)]
         else:
-            prepared = choice.prepared()
-            store = choice.open_to_read()
-            tried = checks(store, prepared.capabilities_of(store))
-            done, what = [Check("opens", ""), *tried, *harms], choice.named
+            what = choice.named
+            done = [*run(lambda: _steps(choice), None), *harms]
     _conclude(done, what, as_json)
 
 
-def _raise_unknown(name: str) -> NoReturn:
+def _steps(choice: StoreChoice) -> list[Check]:
+    """Open the store and return the steps of its check."""
+    prepared = choice.prepared()
+    store = choice.open_to_read()
+    return [Check("opens", ""), *checks(store, prepared.capabilities_of(store))]
+
+
+def _runner(plugins: Sequence[Plugin]) -> Callable[[Callable[[], _Made], float | None], _Made]:
+    """Return what calls a function that uses plugins: in a child process, unless all are ours."""
+    others = [each for each in plugins if each.distribution != _OURS]
+    return partial(tried, others[0].described) if others else _directly
+
+
+def _directly(call: Callable[[], _Made], limit: float | None) -> _Made:
+    return call()
+
+
+def _raise_unknown(choice: StoreChoice) -> NoReturn:
     """Raise for a name of no plugin: it may be that of a backend or of an observer."""
     try:
-        load_spec(name)
+        choice.prepared()
     except UnknownBackend as error:
         names = ", ".join(sorted({each.name for each in observers()})) or "none"
         unknown = UnknownBackend(f"{error}; observers: {names}")
@@ -181,7 +217,7 @@ def _raise_unknown(name: str) -> NoReturn:
 
 
 def _harms(plugins: list[Plugin]) -> Iterator[Check]:
-    """Import plugins and yield what they do to others: it must be before anything imports them."""
+    """Import plugins and yield what they do to others. Call it before anything imports them."""
     own = plugins[0].distribution if plugins else ""
     taken = ", ".join(each.described for each in plugins if each.distribution != own)
     yield Check("no other plugin has its name", f"{taken} has it too" if taken else "")
@@ -200,12 +236,13 @@ def _conclude(done: list[Check], what: str, as_json: bool) -> None:
         raise click.ClickException(f"the {what} is not healthy: {'; '.join(wrong)}")
 
 
-def _row(backend: BackendInfo) -> list[str]:
-    return list(map(printable, _fields(backend)))
+def _backends() -> list[tuple[str, ...]]:
+    """Return the backends with their health, by name.
 
-
-def _fields(backend: BackendInfo) -> tuple[str, ...]:
-    return backend.name, _package(backend), backend.entry_point, *_health(backend)
+    Ours are opened last, in this process: their threads are not there yet when a child is forked.
+    """
+    found = sorted(backends(), key=lambda each: each.distribution == _OURS)
+    return sorted((each.name, _package(each), each.entry_point, *_health(each)) for each in found)
 
 
 def _package(info: BackendInfo) -> str:
@@ -216,11 +253,17 @@ def _health(backend: BackendInfo) -> tuple[str, str, str]:
     """Load a backend and return its health, summary and capabilities."""
     if backend.status != INSTALLED:
         return backend.status, "", ""
+    run = _runner(plugins_named(backend.name))
     try:
-        spec = load_spec(backend.name)
-    except StoreError as error:
+        with TemporaryDirectory(prefix="storecore-", ignore_cleanup_errors=True) as folder:
+            return run(lambda: _loaded(backend.name, Path(folder)), LIMIT)
+    except (StoreError, click.ClickException) as error:
         return one_line(error), "", ""
-    found = health(backend.name, spec)
+
+
+def _loaded(name: str, folder: Path) -> tuple[str, str, str]:
+    spec = load_spec(name)
+    found = health(name, spec, folder)
     if callable(spec.capabilities):
         return found, spec.summary, "those of its nested stores"
     return found, spec.summary, ", ".join(sorted(spec.capabilities))

@@ -13,6 +13,7 @@ import click
 from rich.filesize import decimal
 
 from storecore.charts.chart import part
+from storecore.charts.marks import OF_THE_LOG
 from storecore.charts.series import ChartQuery, Series, read_series
 from storecore.cli.output import write_page
 from storecore.cli.show import why_none
@@ -86,6 +87,8 @@ def chart(
     query = ChartQuery(symbol, start, end, timeframe, strategy, run, last, list(columns) or None)
     with choice.open_to_read() as store:
         series = _series(store, query)
+    if strategy is not None and not any(mark.kind in OF_THE_LOG for mark in series.marks):
+        click.echo(f"no records of strategy {printable(strategy)!r} on these bars", err=True)
     if terminal:
         size = shutil.get_terminal_size()
         width, height = (max(pair) for pair in zip(size, _SMALL, strict=True))

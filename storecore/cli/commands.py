@@ -74,7 +74,7 @@ COMMANDS = {
     "init": Place("init", "init", "Create a store, and print the necessary grants."),
     "ls": Place("ls", "ls", "List series, or other data, by name."),
     "new-backend": Place(
-        "scaffold.command", "new_backend", "Write a new package with a backend, tests and all."
+        "scaffold.command", "new_backend", "Write the package of a new backend, with its tests."
     ),
     "prune-history": Place(
         "snapshots", "prune_history", "Remove old versions of what was replaced or deleted."

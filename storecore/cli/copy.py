@@ -100,12 +100,12 @@ def copy(
         advance(kind, number)
 
     with ExitStack() as stack:
-        if not dry_run:
-            stack.enter_context(reporting(lambda: _done(done)))
         given = stack.enter_context(source.open_to_read())
         _check_symbols(given, part)
         kept = stack.enter_context(_looked_at(target) if dry_run else target.open())
         advance = stack.enter_context(progresses(_totals(given, part)))
+        if not dry_run:
+            stack.enter_context(reporting(lambda: _done(done)))
         report = copy_store(
             given,
             kept,
@@ -194,9 +194,10 @@ def _as_json(report: CopyReport, dry_run: bool) -> dict[str, Any]:
 
 
 def _done(done: Counter[str]) -> str:
-    """Return what an interrupted copy has copied."""
+    """Return what an interrupted copy has copied; the last write may not be counted yet."""
     parts = ", ".join(f"{number:,} {kind}" for kind, number in done.items())
-    return f"{parts or 'nothing'} copied or found equal; run it again for the rest"
+    copied = f"{parts} copied or found equal, perhaps more" if parts else "some may be copied"
+    return f"{copied}; run it again for the rest"
 
 
 def _totals(store: DataStore, part: Scope) -> dict[str, int]:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 
 import click
 
+from storecore.cli.interrupts import reporting
 from storecore.cli.ranges import aware_bounds, range_options
 from storecore.cli.screen import date_text
 from storecore.cli.show import why_none
@@ -58,7 +59,8 @@ def delete(
             return
         if not (yes or click.confirm(f"Remove {what} from the {choice.named}? {fate}", err=True)):
             raise click.ClickException("nothing was removed")
-        removed = store.delete_bars(symbol, *bounds, timeframe=timeframe)
+        with reporting(lambda: "the bars may be removed"):
+            removed = store.delete_bars(symbol, *bounds, timeframe=timeframe)
     click.echo(f"{counted(removed, 'bar')} removed; {fate}")
 
 

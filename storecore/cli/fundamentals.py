@@ -49,9 +49,11 @@ def fundamentals(
         )
         near = ""
         if not found and has_method(store, "fundamental_symbols"):
-            near = did_you_mean(symbol, store.fundamental_symbols())  # type: ignore[attr-defined]  # has_method
+            known = store.fundamental_symbols()  # type: ignore[attr-defined]  # has_method
+            near = "" if symbol in known else did_you_mean(symbol, known)
     if not found:
-        raise click.ClickException(f"no fundamentals of {printable(symbol)!r} in that range{near}")
+        within = "" if start is None and end is None else " in that range"
+        raise click.ClickException(f"no fundamentals of {printable(symbol)!r}{within}{near}")
     if as_json:
         rows = ",\n".join(encode_fundamental(each).decode() for each in found)
         click.echo(f"[\n{rows}\n]")

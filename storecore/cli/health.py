@@ -1,14 +1,14 @@
 """The health of plugins: what a backend declares, and whether an open store has it and reads.
 
-`checks` writes nothing. `health` opens a backend in a temporary folder, which it removes.
+`checks` writes nothing. `health` opens a backend in a temporary folder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, get_origin
 
 from msgspec.structs import FieldInfo, fields
@@ -35,16 +35,15 @@ class Check(NamedTuple):
     wrong: str
 
 
-def health(name: str, spec: BackendSpec) -> str:
+def health(name: str, spec: BackendSpec, folder: Path) -> str:
     """Return HEALTHY if a store of a backend has what the spec declares, otherwise why not.
 
     The store is opened in a temporary folder. LOADS means that it could not be opened so: it needs
     other options, or it may have data elsewhere.
     """
     try:
-        with TemporaryDirectory(prefix="storecore-", ignore_cleanup_errors=True) as folder:
-            options = _options_in(Path(folder), spec)
-            return LOADS if options is None else _health_in(name, options)
+        options = _options_in(folder, spec)
+        return LOADS if options is None else _health_in(name, options)
     except BaseException as error:  # of a plugin: it may not end the list
         if is_from_program(error):
             raise
@@ -60,7 +59,12 @@ def _health_in(name: str, options: dict[str, Any]) -> str:
         raise
     except StoreError:
         return LOADS
-    wrong = [_undelivered(store, prepared.capabilities_of(store)), _tried("closes", store.close)]
+    capabilities = prepared.capabilities_of(store)
+    wrong = [
+        _undelivered(store, capabilities),
+        _answers(store, capabilities),
+        _tried("closes", store.close),
+    ]
     return "; ".join(each.wrong for each in wrong if each.wrong) or HEALTHY
 
 
@@ -72,10 +76,36 @@ def checks(store: DataStore, capabilities: frozenset[str]) -> Iterator[Check]:
     yield _tried("reads fundamentals", lambda: store.read_fundamental(_NOBODY, now))
     yield _tried("reads events", lambda: store.read_events(now, now, []))
     yield _tried("loads states", lambda: store.load_strategy_state(_NOBODY))
+    yield _answers(store, capabilities)
     if isinstance(store, AuditTrail):
         yield _tried("its audit log is whole", lambda: _breaks(store))
     yield _tried("closes", store.close)
     yield _tried("refuses use after close", lambda: _use_after_close(store))
+
+
+_QUESTIONS: dict[str, Callable[[Any, datetime], object]] = {
+    "BarTables": lambda store, now: store.read_bar_table(_NOBODY, now, now),
+    "BarStream": lambda store, now: list(store.iter_bar_tables(_NOBODY, now, now)),
+    "Catalog": lambda store, now: store.timeframes(_NOBODY),
+    "AuditTrail": lambda store, now: store.read_decisions(now, now),
+    "VersionedState": lambda store, now: store.state_history(_NOBODY),
+    "DiskUsage": lambda store, now: store.bar_footprint(_NOBODY),
+    "Transfer": lambda store, now: next(iter(store.iter_audit("decisions")), None),
+    "History": lambda store, now: store.bar_versions(_NOBODY, now, now),
+}
+"""A question by each capability that has one which costs little; any answer is right."""
+
+
+def _answers(store: DataStore, capabilities: frozenset[str]) -> Check:
+    """Ask a question by each capability: a method that is there may do no more than raise."""
+    now = datetime.now(UTC)
+    raised = {
+        name: _raised(partial(question, store, now))
+        for name, question in _QUESTIONS.items()
+        if name in capabilities
+    }
+    wrong = [f"{name}: {error}" for name, error in raised.items() if error]
+    return Check("answers by what it declares", "; ".join(wrong))
 
 
 def _options_in(folder: Path, spec: BackendSpec) -> dict[str, Any] | None:
@@ -107,13 +137,20 @@ def _undelivered(store: DataStore, capabilities: frozenset[str]) -> Check:
 
 def _tried(what: str, call: Callable[[], Any]) -> Check:
     """Return the check of a call that should return nothing."""
+    results: list[Any] = []
+    raised = _raised(lambda: results.append(call()))
+    return Check(what, raised or (f"expected nothing, got {results[0]!r}" if results[0] else ""))
+
+
+def _raised(call: Callable[[], object]) -> str:
+    """Return the error that a call raises, as text; an empty one if it raises none."""
     try:
-        result = call()
+        call()
     except BaseException as error:
         if is_from_program(error):
             raise
-        return Check(what, f"{type(error).__name__}: {one_line(error)}")
-    return Check(what, f"expected nothing, got {result!r}" if result else "")
+        return f"{type(error).__name__}: {one_line(error)}"
+    return ""
 
 
 def _breaks(store: AuditTrail) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from storecore.cli.prints import prints_apart
 from storecore.cli.store_choice import StoreChoice, examples, store_options
 from storecore.config.nested import NestedStore
 from storecore.errors import BackendLoadError
@@ -37,7 +38,8 @@ def init(choice: StoreChoice) -> None:
 
 def _instructions(prepared: NestedStore, init: Callable[[Any], str]) -> str:
     try:
-        return init(prepared.settings)
+        with prints_apart():
+            return init(prepared.settings)
     except BaseException as error:
         if is_from_program(error):
             raise

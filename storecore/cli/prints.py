@@ -1,4 +1,4 @@
-"""What plugins print while a command loads them or opens a store."""
+"""What plugins print while a command loads them, opens a store or runs their hooks."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from contextlib import AbstractContextManager, redirect_stdout
 
 
 def prints_apart() -> AbstractContextManager[object]:
-    """Send it to stderr: stdout has the answer of the command, which a program may read."""
+    """Redirect it to stderr: stdout has the result of the command, which a program may parse."""
     return redirect_stdout(sys.stderr)

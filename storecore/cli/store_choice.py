@@ -37,11 +37,11 @@ class StoreChoice(NamedTuple):
 
     def open(self) -> DataStore:
         """Open the store, creating it if it is missing. Raises like `storecore.open_store`."""
-        return self._hinted(lambda: opened(self.prepared()))
+        return self._hinted(lambda: opened(self.prepared(), prints_apart))
 
     def open_to_read(self) -> DataStore:
         """Open the store without creating anything (law D7). Raises `NoStore` if there is none."""
-        return self._hinted(lambda: opened(self.prepared().for_reading()))
+        return self._hinted(lambda: opened(self.prepared().for_reading(), prints_apart))
 
     def prepared(self) -> NestedStore:
         """Return the store with checked options, not yet open."""

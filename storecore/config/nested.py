@@ -35,7 +35,7 @@ class Opening(Enum):
 class NestedStore(NamedTuple):
     """The spec of a backend, its description in errors, and its config.
 
-    `opening` is also set on the stores in its config; a wrapper simply opens them.
+    `opening` is also set on the stores in its config; a wrapper opens them as they are.
     """
 
     spec: ResolvedSpec

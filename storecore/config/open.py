@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +24,7 @@ from storecore.errors import (
 from storecore.errors.redaction import is_connection
 from storecore.plugins.discovery import described, load_spec
 from storecore.plugins.isolation import is_from_program, reason
-from storecore.plugins.observers import load_observers
+from storecore.plugins.observers import SWITCH, load_observers
 from storecore.plugins.spec import BackendSpec, ResolvedSpec
 from storecore.protocols import DataStore
 from storecore.values.suggestions import did_you_mean
@@ -55,18 +55,33 @@ def open_store(
     For type checkers the result is a `Store`, with all capabilities. A backend may have fewer, and
     may be a class of its own with the ten methods: `isinstance(store, Catalog)` asks.
 
-    Raises `ConfigError` for options that do not fit, `UnknownBackend` or
+    Raises `ConfigError` for options that do not fit or a `create` or `observers` that is no bool,
+    `UnknownBackend` or
     `BackendLoadError` for a backend that cannot be loaded, and what the backend raises when it
     opens.
     """
+    _check_switches(create, observers)
     prepared = prepare(store, **options)
     chosen = prepared if create else prepared.existing()
     return cast("Store", opened(chosen) if observers else chosen.open())
 
 
-def opened(prepared: NestedStore) -> DataStore:
-    """Open a prepared store, with the installed observers."""
-    observers = load_observers()
+def _check_switches(create: object, observers: object) -> None:
+    """Raise if an argument is no bool: a text such as "off" would be true."""
+    if not isinstance(create, bool):
+        raise ConfigError(f"open_store: create: expected True or False, got {type_name(create)}")
+    if not isinstance(observers, bool):
+        raise ConfigError(
+            f"open_store: observers: expected True or False, got {type_name(observers)}; to leave "
+            f"single observers out, name them in the environment: {SWITCH}=-NAME,-NAME"
+        )
+
+
+def opened(
+    prepared: NestedStore, around: Callable[[], AbstractContextManager[object]] = nullcontext
+) -> DataStore:
+    """Open a prepared store, with the installed observers, whose hooks run within `around()`."""
+    observers = load_observers()._replace(around=around)
     store = prepared.open()
     return observed(store, prepared.spec, prepared.capabilities_of(store), observers)
 

@@ -18,9 +18,16 @@ from storecore.config.variables import path_text
 from storecore.errors import ConfigError, caused_by, text_of, type_name
 from storecore.errors.redaction import redacted
 from storecore.plugins.isolation import is_from_program
+from storecore.plugins.observers import SWITCH
 
 _Config = TypeVar("_Config", bound=Struct)
 _VALUE = re.compile(r"Invalid (enum )?value .*", re.S)  # of msgspec, which repeats the value
+_OF_OPEN_STORE = {
+    "create": "; it is an argument of open_store: open_store(…, create=False)",
+    "observers": "; observers are switched off by open_store(…, observers=False), or in the "
+    f"environment by {SWITCH}=off",
+}
+"""What to do with arguments of `open_store` that are given as options of a backend."""
 MakeNested = Callable[[Any, str, Path | None], NestedStore]
 """Returns the store of an option's value, given its key and the folder of relative paths."""
 
@@ -41,7 +48,8 @@ def build_config(
     does not repeat values, which may be secrets.
     """
     known = {field.encode_name: field for field in fields(kind)}
-    problems = [unknown_key(key, known) for key in options if key not in known]
+    unknown = [key for key in options if key not in known]
+    problems = [f"{unknown_key(key, known)}{_OF_OPEN_STORE.get(key, '')}" for key in unknown]
     values: dict[str, Any] = {}
     for key, field in known.items():
         if key in options and not holds_stores(field.type):

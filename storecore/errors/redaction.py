@@ -16,24 +16,38 @@ _EXAMPLE = r"(?!user:password@)"  # an example of a URL in storecore's own messa
 _URL = re.compile(rf"{_SCHEME}{_EXAMPLE}", re.I)
 _PORT = r"\d{1,5}(?:[/?#\s,;.'\")\]}]|$)"
 _NO_HOST = re.compile(rf"({_SCHEME}){_EXAMPLE}[^/\s:@?#]*:(?!{_PORT})\S+", re.I)
-_WORDS = ("pass", "pwd", "secret", "token", "apikey", "api_key", "api-key", "credential")
+_HEADERS = ("authorization", "cookie")
+_WORDS = ("pass", "pwd", "secret", "token", "apikey", "api_key", "api-key", "credential", *_HEADERS)
 _SECRET_KEY = rf"(?:{'|'.join(_WORDS)})\w{{0,30}}"
+_SECRET = r"(?:'(?:[^'\\]|\\.)*'?|\"(?:[^\"\\]|\\.)*\"?|\S+)"
 _PAIR = re.compile(
-    rf"({_SECRET_KEY}(?:['\"]\s*:|\s*=)\s*)(?![\s{_HIDDEN}])(?:'(?:[^'\\]|\\.)*'?|\"(?:[^\"\\]|\\.)*\"?|\S+)",
+    rf"({_SECRET_KEY}(?:['\"]\s*:|\s*=)\s*)(?![\s{_HIDDEN}]){_SECRET}",
     re.I | re.S,
+)
+_PROSE = "missing|expected|unknown|required|invalid|must|not?|it|the|an?|is"
+_COLON = rf"\s?:\s*(?![\s{_HIDDEN}]|(?:{_PROSE})(?:[\s;,.]|$))"  # else a message about the option
+_NAMES = r"passw(?:or)?d|passphrase|pwd|secret|token|api[-_]?key|authorization"
+_SCHEME_OF_HEADER = r"(?:(?:basic|bearer|digest|token|apikey)\s+)?"
+_HEADER = re.compile(
+    rf"((?:{_NAMES}){_COLON})(?:{_SCHEME_OF_HEADER}{_SECRET})|(cookie{_COLON})[^\r\n]+", re.I
 )
 
 
 def redacted(text: str) -> str:
-    """Return a text without secrets: the credentials of a URL, the value in `password=…`."""
+    """Return a text without secrets.
+
+    They are the credentials of a URL, the value in `password=…` and in `secret: …`, and headers of
+    HTTP such as `Authorization: …`.
+    """
     at = text.rfind("@")  # the last one: a password may contain @, a slash or a space
     if at > 0 and (url := _URL.search(text, 0, at + 1)):
         text = f"{text[: url.end()]}{_HIDDEN}{text[at:]}"
     if "//" in text or ":/" in text:
         text = _NO_HOST.sub(rf"\1{_HIDDEN}", text)
     low = text.lower()
-    if any(word in low for word in _WORDS):  # much faster than the search by `_PAIR`
+    if any(map(low.__contains__, _WORDS)):  # much faster than the searches below
         text = _PAIR.sub(rf"\1{_HIDDEN}", text)
+        text = _HEADER.sub(rf"\1\2{_HIDDEN}", text)
     return text
 
 

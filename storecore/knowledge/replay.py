@@ -32,7 +32,9 @@ from storecore.store.questions import has_method, recording_began
 from storecore.values.times import exact_instant, to_datetime
 
 Status = Literal["same", "corrected", "pruned"]
+"""Whether a read has the same answer now, another one, or one that cannot be compared any more."""
 Record = DecisionRecord | OrderRecord
+"""A record of the audit log, whose reads can be replayed."""
 _STREAM = "iter_bar_tables"
 _STATES = ("load_strategy_state", "load_versioned_state", "state_history")
 

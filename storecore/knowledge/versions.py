@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _Value = TypeVar("_Value")
 Kind = Literal["bars", "fundamentals", "events"]
+"""The kinds of data of which a store with `History` keeps versions."""
 
 
 class BarVersion(Struct, frozen=True):

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 OnFuture: TypeAlias = Literal["cut", "raise"]
+"""What a view does with a query that reaches past its time: cut it, or raise `LookAhead`."""
 _Answer = TypeVar("_Answer")
 
 _VIEWED = frozenset({"BarTables", "BarStream", "Catalog", "AuditTrail", "VersionedState"})
@@ -281,10 +282,12 @@ class View(Wrapper):
         return f"{self._nested!r}.at({moment}, recorded={then})"
 
     def _read(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Answer a call as of the time of the view, and note it for the receipt."""
         answer = _ANSWERS[method](self, *args, **kwargs)
         return answer if method == "verify_audit" else self._noted(method, args, kwargs, answer)
 
     def _write(self, method: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Write a decision, an order or a state of a run. Raises `StorageError` for other calls."""
         write = None if self._run is None else _WRITES.get(method)
         if write is None:
             raise StorageError(

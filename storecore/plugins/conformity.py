@@ -10,7 +10,7 @@ from storecore.protocols import ADDED, CAPABILITIES, GROWN, OPENED, DataStore, d
 
 
 def undelivered(store: object, capabilities: Iterable[str]) -> list[str]:
-    """Return what a store lacks, or takes otherwise, of the ten methods and its capabilities."""
+    """Return how a store differs from the ten methods and from the capabilities it declares."""
     of_ten = [f"it is no DataStore: {problem}" for problem in differences(store, DataStore)]
     return of_ten + [
         f"it declares {name}, but {problem}"
@@ -25,7 +25,7 @@ def methods_in(protocol: type) -> list[str]:
 
 
 def differences(store: object, protocol: type) -> list[str]:
-    """Return what a store lacks of a protocol, or takes otherwise."""
+    """Return each missing method of a protocol, and each one with another signature."""
     wrong = []
     for name in methods_in(protocol):
         method = getattr(store, name, None)

@@ -2,15 +2,18 @@
 
 A plugin can harm only itself, whatever it raises, including `SystemExit`, `GeneratorExit` and
 `CancelledError`, which are not subclasses of `Exception`. A `KeyboardInterrupt` comes from the user
-and passes through. So does an exception raised by a signal handler of the program, such as an exit
-at SIGTERM.
+and passes through. So does whatever a signal handler of the program raises, such as an exit at
+SIGTERM or the error of a time limit, which may be an `Exception`.
 """
 
 from __future__ import annotations
 
+import inspect
 import signal
+from functools import partial
+from itertools import pairwise
 from traceback import walk_tb
-from types import CodeType
+from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 from storecore.errors import text_of
@@ -20,10 +23,9 @@ def is_from_program(error: BaseException) -> bool:
     """Return whether an exception raised in a plugin comes from the user or the program."""
     if isinstance(error, KeyboardInterrupt):
         return True
-    if isinstance(error, Exception):
-        return False
     handlers = _handlers()
-    return any(frame.f_code in handlers for frame, _ in walk_tb(error.__traceback__))
+    frames = (frame for frame, _ in walk_tb(error.__traceback__))
+    return any(frame.f_code in handlers or _has_interrupted(frame) for frame in frames)
 
 
 def reason(error: BaseException) -> str:
@@ -43,6 +45,20 @@ def _handlers() -> set[CodeType]:
 
 
 def _code(handler: Any) -> CodeType | None:
-    function = getattr(handler, "__func__", handler)  # of a bound method
-    code = getattr(function, "__code__", None)
-    return code if isinstance(code, CodeType) else None
+    if isinstance(handler, partial):
+        return _code(handler.func)
+    if isinstance(handler, MethodType):
+        return _code(handler.__func__)
+    function = handler if isinstance(handler, FunctionType) else type(handler).__call__
+    return function.__code__ if isinstance(function, FunctionType) else None
+
+
+def _has_interrupted(frame: FrameType) -> bool:
+    """Return whether a function was given a number and its caller's frame, as a handler is.
+
+    So a handler is recognized that is of any other kind, or that has removed itself since.
+    """
+    names, rest, _, values = inspect.getargvalues(frame)
+    more = values.get(rest or "")
+    given = [*map(values.get, names), *(more if isinstance(more, tuple) else ())]
+    return any(type(one) is int and two is frame.f_back for one, two in pairwise(given))

@@ -67,21 +67,27 @@ def _check_runs(name: str, hook: pluggy.HookImpl) -> None:
             f"{_place(function)}: {name} is async, and nothing awaits it; write a plain function"
         )
     if inspect.isgeneratorfunction(function) and not (hook.wrapper or hook.hookwrapper):
-        raise PluginError(f"{_place(function)}: {name} has a yield, so a call does not run it")
+        raise PluginError(
+            f"{_place(function)}: {name} has a yield, and nothing runs it; write a plain function"
+        )
 
 
 def _import(plugin: Plugin) -> object:
     try:
         return plugin.entry_point.load()
-    except ModuleNotFoundError as error:
-        extra = plugin.extra_for(error.name or "")
-        if extra is None:
-            raise PluginError(f"its import failed: {error}") from error
-        raise PluginError(f"it needs {error.name!r}: {plugin.pip_command(extra)}") from error
     except BaseException as error:
         if is_from_program(error):
             raise
-        raise PluginError(f"its import failed: {reason(error)}") from error
+        raise PluginError(_why_not_imported(plugin, error)) from error
+
+
+def _why_not_imported(plugin: Plugin, error: BaseException) -> str:
+    if not isinstance(error, ModuleNotFoundError):
+        return f"its import failed: {reason(error)}"
+    extra = plugin.extra_for(error.name or "")
+    if extra is None:
+        return f"its import failed: {error}"
+    return f"it needs {error.name!r}: {plugin.pip_command(extra)}"
 
 
 def _unknown_hook(manager: pluggy.PluginManager) -> str | None:

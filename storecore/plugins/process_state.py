@@ -8,7 +8,9 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -41,6 +43,20 @@ def _folder() -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def _general_filters() -> list[Any]:
+    """Return the filters of warnings of any text and module, which concern all code.
+
+    numpy, for one, adds some with a text, which hide only warnings about itself.
+    """
+    return [each for each in warnings.filters if each[1] is None and each[3] is None]
+
+
+def _logging() -> tuple[Any, ...]:
+    loggers = logging.getLogger(), logging.getLogger("storecore")
+    levels = [(each.level, each.disabled, each.propagate) for each in loggers]
+    return levels, logging.root.manager.disable, list(loggers[0].handlers)
+
+
 _STATE: dict[str, Callable[[], Any]] = {
     "the time zone (TZ)": _zone,
     "the locale": lambda: locale.setlocale(locale.LC_ALL),
@@ -48,7 +64,11 @@ _STATE: dict[str, Callable[[], Any]] = {
     "the decimal context": _decimals,
     "the working directory": _folder,
     "the default timeout of sockets": socket.getdefaulttimeout,
-    "the handlers of the root logger": lambda: list(logging.getLogger().handlers),
+    "the handlers or levels of the root logger or of storecore's": _logging,
+    "sys.path": lambda: list(sys.path),
+    "the filters of warnings": _general_filters,
+    "the limit of recursion": sys.getrecursionlimit,
+    "sys.excepthook": lambda: sys.excepthook,
 }
 """How to read each part of the state, by its name for users."""
 

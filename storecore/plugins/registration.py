@@ -1,4 +1,4 @@
-"""Registration of plugins at run time: a spec for a test, or one file as a plugin."""
+"""Registration of plugins at run time: a spec or an observer for a test, or one file."""
 
 from __future__ import annotations
 
@@ -48,18 +48,24 @@ class Registration:
         self.undo()
 
 
-def register(spec: BackendSpec) -> Registration:
-    """Register a backend in this process, for tests: `open_store` finds it by its name.
+def register(plugin: object) -> Registration:
+    """Register a backend or an observer in this process, for tests.
 
-    Call `undo()` of the result to remove it, or use the result in a `with` statement. Other
-    processes do not see the backend.
+    `plugin` is a `BackendSpec`, which `open_store` finds by its name, or a module or an object with
+    functions that are marked with `@storecore.hookimpl`, as an entry point names. Observers are
+    called for stores that are opened from then on. Call `undo()` of the result to remove it, or use
+    the result in a `with` statement. Other processes do not see the plugin.
 
-    Raises `BackendLoadError` or `ApiMismatch` for an invalid spec, and `DuplicateBackend` if a
-    backend with this name is installed or registered.
+    Raises `BackendLoadError` or `ApiMismatch` for an invalid spec, a plugin without a valid hook
+    and an observer that is registered already, and `DuplicateBackend` if a backend with this name
+    is installed or registered.
     """
-    if not isinstance(spec, BackendSpec):
-        raise BackendLoadError(f"{_CALL}: expected a BackendSpec, got {type_name(spec)}")
-    plugins = [_backend(spec, _CALL)]
+    if isinstance(plugin, type):  # its methods lack `self`
+        raise BackendLoadError(f"{_CALL}: got the class {plugin.__name__}; give an object of it")
+    if isinstance(plugin, BackendSpec):
+        plugins = [_backend(plugin, _CALL)]
+    else:
+        plugins = _plugins(getattr(plugin, "__name__", type_name(plugin)), _CALL, plugin)
     add(plugins)
     return Registration(plugins)
 
@@ -75,7 +81,7 @@ def register_file(path: Path) -> Registration:
     before = state()
     try:
         module = _imported(path, name)
-        plugins = _plugins(path, module, changed_since(before))
+        plugins = _plugins(path.stem, f"--plugin {path}", module, changed_since(before))
         add(plugins)
     except BaseException:
         sys.modules.pop(name, None)  # it may have removed itself
@@ -103,10 +109,9 @@ def _backend(spec: BackendSpec, source: str, changes: tuple[str, ...] = ()) -> P
     return plugin
 
 
-def _plugins(path: Path, module: ModuleType, changes: tuple[str, ...]) -> list[Plugin]:
-    """Return the plugins of a module: its backend, and itself if it has other hooks."""
-    source = f"--plugin {path}"
-    whole = plugin_in_memory(path.stem, source, OBSERVERS, module, changes)
+def _plugins(name: str, source: str, target: object, changes: tuple[str, ...] = ()) -> list[Plugin]:
+    """Return the plugins of a module or an object: its backend, and itself for other hooks."""
+    whole = plugin_in_memory(name, source, OBSERVERS, target, changes)
     try:
         manager = load_plugin(whole)
         hooks = hook_names(whole, manager)

@@ -1,6 +1,6 @@
 """All plugins of this process: those of installed packages, and those that it registers itself.
 
-A process registers a plugin by `storecore.register(spec)`, or by the option `--plugin FILE` of the
+A process registers a plugin by `storecore.register(…)`, or by the option `--plugin FILE` of the
 command line. `find` is the one place in which both are found.
 """
 
@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from storecore.errors import BackendLoadError, DuplicateBackend
@@ -23,7 +24,7 @@ _registered: tuple[Plugin, ...] = ()  # replaced as a whole, so readers need no 
 
 
 class _Registering:
-    """The lock, which no thread has in a forked child."""
+    """Replaces the lock in a forked child, which lacks the thread that may hold it."""
 
     def after_fork(self) -> None:
         global _lock
@@ -91,7 +92,7 @@ def add(plugins: Sequence[Plugin]) -> None:
     with _lock:
         for each in plugins:
             _check_name_is_free(each, [*installed, *registered(BACKENDS)])
-            _check_file_is_new(each)
+            _check_is_new(each)
         _registered = (*_registered, *plugins)
 
 
@@ -114,18 +115,21 @@ def _check_name_is_free(plugin: Plugin, backends: Sequence[Plugin]) -> None:
             )
 
 
-def _check_file_is_new(plugin: Plugin) -> None:
-    """Raise if an observer is of a file that is one already, by whatever path."""
+def _check_is_new(plugin: Plugin) -> None:
+    """Raise if an observer is one already, or is of the same file, by whatever path."""
     if plugin.entry_point.group != OBSERVERS:
         return
     for other in registered(OBSERVERS):
-        if _file(other).resolve() == _file(plugin).resolve():
+        if _identity(other) == _identity(plugin):
+            what = "file" if isinstance(_identity(plugin), Path) else "object"
             raise BackendLoadError(
-                f"{plugin.described}: this file is a plugin already, from {other.origin}; "
+                f"{plugin.described}: this {what} is a plugin already, from {other.origin}; "
                 "name it once"
             )
 
 
-def _file(plugin: Plugin) -> Path:
-    """Return the file of a registered observer, which is a module."""
-    return Path(plugin.entry_point.load().__file__)
+def _identity(plugin: Plugin) -> object:
+    """Return the file of a registered module, or the `id` of another object."""
+    target = plugin.entry_point.load()
+    file = getattr(target, "__file__", None) if isinstance(target, ModuleType) else None
+    return id(target) if file is None else Path(file).resolve()

@@ -32,6 +32,7 @@ BACKENDS = "storecore.backends"
 OBSERVERS = "storecore.plugins"
 FORMATS = "storecore_import_formats"
 API_VERSION = 1
+"""The version of the plugin interface: the hooks and their parameters."""
 PROMISES = {
     "durable": "after a write has returned, its data survives kill -9",
     "shared": "several processes may open the same place at once, to read and to write",
@@ -39,13 +40,10 @@ PROMISES = {
     "forked": "an open store works in a forked child as in its parent",
     "pickled": "a pickled store is loaded, in this or another process, with the same place",
 }
-"""The promises that a spec may declare, each with what it says.
-
-They are durable, shared, sealed, forked and pickled.
-"""
+"""The promises that a spec may declare, by name: durable, shared, sealed, forked and pickled."""
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
-"""Marks a function of a plugin as the implementation of the hook of its name."""
+"""Marks a function of a plugin as a hook: the one with the name of the function."""
 hookspec = pluggy.HookspecMarker(PROJECT)
 
 
@@ -81,14 +79,18 @@ class BackendSpec(Struct, frozen=True, kw_only=True):
 
     def resolved(self, config: Any) -> ResolvedSpec:
         """Return the spec for a config, with its capabilities and promises as sets."""
+        return self.resolved_as(_names(self.capabilities, config), _names(self.promises, config))
+
+    def resolved_as(self, capabilities: frozenset[str], promises: frozenset[str]) -> ResolvedSpec:
+        """Return the spec with these capabilities and promises."""
         return ResolvedSpec(
             name=self.name,
             config=self.config,
             open=self.open,
             open_existing=self.open_existing,
             api=self.api,
-            capabilities=_names(self.capabilities, config),
-            promises=_names(self.promises, config),
+            capabilities=capabilities,
+            promises=promises,
             optional=self.optional,
             init=self.init,
             remove=self.remove,
@@ -119,7 +121,7 @@ def storecore_backend() -> BackendSpec:  # type: ignore[empty-body]
 
 @hookspec
 def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
-    """Called after a store has been opened.
+    """Called after a store has been opened, or unpickled.
 
     `spec` has the capabilities and promises of this store as sets. `spec.name` is the name of the
     backend. Of a wrapper, such as "mirror", it is the wrapper's: the nested stores that it opens
@@ -132,9 +134,9 @@ def storecore_opened(store: DataStore, spec: BackendSpec) -> None:
 def storecore_written(store: DataStore, kind: str, key: str, count: int) -> None:
     """Called after a write has succeeded.
 
-    The hook runs in the thread that wrote, which waits for it. Work of more than a few microseconds
-    belongs in a queue that a thread of the observer reads. Writes of that thread are reported like
-    any other. An exception is logged, and the write stays.
+    The hook runs in the thread that wrote, which waits for it. Work of more than some 50
+    microseconds belongs in a queue that a thread of the observer reads. Writes of that thread are
+    reported like any other. An exception is logged, and the write stays.
 
     `kind` is "bars", "fundamentals", "events", "state", "decisions" or "orders"; `key` is the
     symbol, the event's type or the strategy's name; `count` is the number of records given. A batch

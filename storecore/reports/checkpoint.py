@@ -30,6 +30,7 @@ from storecore.reports.display import counted, html, html_table
 from storecore.reports.version import __version__
 
 FORMAT = 1
+"""The version of the format of a checkpoint that this release writes."""
 _KINDS = ("bars", "fundamentals", "events", "states", "audit")
 _EXPECTED = "expected a document written by `storecore checkpoint`"
 
@@ -174,6 +175,7 @@ class Checkpoint(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 Against = str | os.PathLike[str] | Mapping[str, Any] | Checkpoint
+"""A checkpoint: the path of its file, its decoded JSON or the object."""
 
 
 def sealed(checkpoint: Checkpoint) -> Checkpoint:

@@ -980,13 +980,13 @@ class Store(Closing):
     def unreplaced_bars(self, symbol: str, span: TimeRange, timeframe: str) -> Unreplaced | None:
         """Return the bars of a range and when they were recorded, if these are all its versions.
 
-        None if there are others, or if the backend has no quick way. Copies ask for it.
+        None if there are others, or if the backend has no faster way. Copies ask for it.
         """
         symbol, timeframe = self._series(symbol, timeframe)
         return self._bars.unreplaced(symbol, timeframe, span)
 
     def restore_unreplaced(self, symbol: str, timeframe: str, given: Unreplaced) -> bool:
-        """Take in bars of a range without versions, as `restore_versions` does, but sooner.
+        """Take in bars of a range without versions, as `restore_versions` does, but faster.
 
         Return False, having done nothing, if they have to be looked at one by one.
         """
@@ -1002,7 +1002,7 @@ class Store(Closing):
     def known_bars(
         self, symbol: str, span: TimeRange, timeframe: str, forming: Forming
     ) -> list[PriceBar] | None:
-        """Return the bars of a range that a view shows, None if the backend has no quick way.
+        """Return the bars of a range that a view shows, None if the backend has no faster way.
 
         They are sorted by date. Views ask for them.
         """

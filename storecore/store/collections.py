@@ -87,7 +87,7 @@ class BarCollection(Collection, ABC):
             """Return the number of data files of a series and their size (`DiskUsage`)."""
 
         def versions(self, symbol: str, timeframe: str, span: TimeRange) -> Versions:
-            """Return the versions of the bars of a range (`History`).
+            """Return the versions of the bars of a range, by date, then by `recorded` (`History`).
 
             Further columns have the types of the present series (`extra_kinds`), if it has them.
             """
@@ -135,7 +135,7 @@ class BarCollection(Collection, ABC):
         """
 
     def extra_kinds(self, symbol: str, timeframe: str) -> dict[str, str]:
-        """Return the further columns of a series and their types (`storecore.bars.extra`).
+        """Return the further columns of a series and their types (`Kinds`).
 
         A column stays, even if it is null in all bars, until the series is deleted whole.
         """
@@ -224,16 +224,15 @@ class BarCollection(Collection, ABC):
 
         They are in the order of `symbols`, each sorted by date.
 
-        None if the collection does not find out sooner than `read` and `versions` do, which is the
-        default.
+        None, the default, if the collection cannot answer faster than by `read` and `versions`.
         """
         return None
 
     def unreplaced(self, symbol: str, timeframe: str, span: TimeRange) -> Unreplaced | None:
         """Return the bars of a range and when they were recorded, if these are all its versions.
 
-        None if a version was replaced, or if the collection does not find out sooner than
-        `versions` does, which is the default. Copies ask for it (`History`).
+        None if a version was replaced. None is also the default, for a collection that cannot
+        answer faster than by `versions`. Copies ask for it (`History`).
         """
         return None
 
@@ -280,7 +279,7 @@ class FundamentalCollection(Collection, ABC):
     def read(self, symbol: str, limit: int) -> FundamentalData | None:
         """Return the latest fundamental whose timestamp is not after the instant `limit`.
 
-        The caller may change its `extra`: it is a copy, or decoded anew.
+        The caller may change its `extra`: it is a copy, or newly decoded.
         """
 
     def versions(self, symbol: str, span: TimeRange) -> list[FundamentalData]:

@@ -1,7 +1,8 @@
-"""The versions of the kit: which laws each had, and where a newer one asks for more.
+"""The versions of the kit: which laws each had, and what else it asked for.
 
-A law or a capability that is added to the law book needs a new version here, unless the current one
-was not released yet. A test compares the two. LAWS.md has the table and the policy.
+A law or a capability that is added to the law book belongs to the version in development, or to a
+new one if the current version was released. A test compares the two. LAWS.md has the table and the
+policy.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ VERSIONS: dict[int, Version] = {
         "single calls; what was not tried is reported",
     ),
     3: Version(
-        "not released",
+        "none: extended to version 4",
         "B6",
         "",
         "a start after the end is refused (T3); the methods and keywords that were added, of a "
         "backend that has them",
     ),
     4: Version(
-        "the next one",
+        "the one after 0.1.0",
         "K1 K2 K3 K4",
         "History",
         "records of runs apart from the live log (A1); views, of every backend; receipts",

@@ -1,6 +1,6 @@
 """LAWS.md: the law book as a page, with the tests of the kit that prove each law.
 
-Write it anew after a change of the law book or of a test's name:
+Regenerate it after a change of the law book or of a test's name:
 
     python -m storecore.testing.lawpage > storecore/testing/LAWS.md
 
@@ -42,8 +42,8 @@ A backend that declares a capability (law [P2](#p2)) is also tested by these.
 VERSION_HEADER = f"""\
 # Versions of the kit
 
-This is version {KIT} of the kit. Each report names it, and `storecore.testing.KIT` is it. A version
-is part of a release of storecore, so to pin a release is to pin the kit.
+This is version {KIT} of the kit. Each report names the version, and `storecore.testing.KIT` has it.
+The kit is part of storecore, so to pin a release of storecore is to pin the kit.
 
 | version | release | laws added | capabilities added | what else it asks for |
 |---|---|---|---|---|
@@ -51,15 +51,15 @@ is part of a release of storecore, so to pin a release is to pin the kit.
 POLICY = """\
 **What a new version may do.** It may add laws, tests of a law that exists, and tests of a
 capability. So a backend that passed may fail, if it breaks what a law says. The text of a law may
-become clearer. What it asks for may grow only with a new version.
+become clearer. A law may ask for more only in a new version of the kit.
 
-**What a new version may not do.** It renames and removes no law and no test, since reports and
+**What a new version may not do.** It neither renames nor removes a law or a test, since reports and
 `known_failures` refer to them. It asks no older backend for a method, an optional keyword or a
 column that was added later: the backend may lack it (laws [P1](#p1) and [P2](#p2)), or refuse it
 (law [B6](#b6)), and keeps its level. A new capability is tested only of a backend that declares it.
 
-**Within a version** a test that fails for a right backend is corrected. It then accepts more, never
-less.
+**Within a version** a test that fails for a correct backend is corrected. It then accepts more than
+before, never less.
 
 **How to pin.** In the project of a backend:
 
@@ -68,10 +68,10 @@ less.
 test = ["storecore[testing]~=0.1.0"]   # the kit of these releases
 ```
 
-Run the kit of the newest release in a second job of the CI that may fail. To move to a new version
-before each fault is mended, list the tests that fail in `known_failures`, with the reason. The
-level in the report counts them as not held. A page that names a level names the version of the kit
-too, as in "sealed, kit 4": it holds for the laws of that version only.
+Run the kit of the newest release in a second job of the CI, which may fail. If you move to a new
+version before you have fixed each fault, list the failing tests in `known_failures`, with the
+reason. The report counts their laws as not held. If a page names a level, it also names the version
+of the kit, as in "sealed, kit 4": a level covers the laws of that version only.
 """
 
 

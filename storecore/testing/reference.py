@@ -1,6 +1,6 @@
 """REFERENCE.md: every hook, method, helper and type that the author of a plugin meets.
 
-Write it anew after a change of a signature or a docstring:
+Regenerate it after a change of a signature or a docstring:
 
     python -m storecore.testing.reference > storecore/plugins/REFERENCE.md
 
@@ -51,7 +51,7 @@ TYPES: dict[str, str] = {
     "storecore.values.times": "Bound",
     PROTOCOLS: "Extra Missing Day Volume By Reads",
 }
-"""What the signatures name besides the helpers, by module."""
+"""The types that the signatures name, besides the helpers, by module."""
 FOR_USERS: dict[str, str] = {
     "store.base": "Store",
     "store.questions": "read_bars read_events",
@@ -71,7 +71,7 @@ FURTHER: dict[str, str] = {
     "storecore.testing.validation": "validate",
     "storecore.values.names": "check_name",
 }
-"""What the guide names besides. They are imported from their modules, not from `storecore`."""
+"""Further names of the guide. They are imported from their modules, not from `storecore`."""
 RAISED: dict[str, str] = {
     **dict.fromkeys(("symbol", "symbols", "timeframe", "strategy_name", "old"), "InvalidName"),
     **dict.fromkeys(("new", "name", "run"), "InvalidName"),
@@ -92,9 +92,9 @@ _NUMBERS = r"\b(int|float|Share|Count)\b|^list\[Any\]$"
 HEADER = """\
 # Reference
 
-This page has every hook, every method of a store and of a collection, every helper, every error and
-every type that they name. [BACKENDS.md](BACKENDS.md) is the guide that leads through them, and
-[LAWS.md](../testing/LAWS.md) says what every store guarantees.
+This page documents every hook, every method of a store and of a collection, every helper, every
+error, and every type that they name. [BACKENDS.md](BACKENDS.md) and [OBSERVERS.md](OBSERVERS.md)
+are the guides to them, and [LAWS.md](../testing/LAWS.md) has the guarantees of every store.
 
 The page is generated from the code. Do not edit it; complete the docstring, and run
 

@@ -39,10 +39,10 @@ class _PlainRecords(logging.Filter):
 
 
 class _PlainBelow(logging.Handler):
-    """Redacts the records of loggers below, whose handling passes by the filters of this one.
+    """Redacts the records of the loggers below: they pass this handler, but not the filter above.
 
-    The handlers of the root logger are called after it. If there is no other handler, Python would
-    print the record by its last resort; so does this one, since its presence prevents that.
+    It runs before the handlers of the root logger. Without any handler, Python prints a record with
+    `logging.lastResort`. The presence of this handler prevents that, so it does the same.
     """
 
     def handle(self, record: logging.LogRecord) -> bool:
@@ -82,7 +82,7 @@ def _plain(argument: Any) -> Any:
         return argument
     try:
         return plain(str(argument))
-    except Exception:  # a log call must not raise for what it is given
+    except Exception:  # a log call must not raise because of its arguments
         return f"<{type(argument).__name__}>"
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple, cast
 
 import pyarrow as pa
 
-from storecore.bars.table import DATE, SERIES
+from storecore.bars.table import DATE, SERIES, number_column
 from storecore.values.times import TimeRange
 from storecore_file.bars.decoded import Columns, Dates, Flushed, Piece, newest
 from storecore_file.bars.journal import Pending, Waiting
@@ -177,7 +177,7 @@ def _columns(rows: Sequence[Row]) -> Columns:
     values = [row.values for row in rows]
     columns = zip(*values, strict=True) if values else [()] * len(SERIES)
     dates, *floats = columns
-    arrays = [pa.array(list(map(float, each)), pa.float64()) for each in floats]
-    instants = pa.array(dates, pa.int64()).view(DATE)
+    arrays = [number_column(each, pa.float64(), "d") for each in floats]
+    instants = number_column(dates, DATE, "q")
     batch = pa.RecordBatch.from_arrays([instants, *arrays], schema=SERIES)
     return Columns(batch, Dates(instants))

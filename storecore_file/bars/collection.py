@@ -32,9 +32,10 @@ from storecore.knowledge.versions import Forming, Unreplaced, Versions
 from storecore.reports import Coverage, Footprint, SeriesCoverage
 from storecore.store.collections import BarCollection
 from storecore.values.logger import log as _log
-from storecore.values.times import EVER, LATEST, TimeRange
+from storecore.values.times import LATEST, TimeRange
 from storecore_file.bars.appended import Known, behind, tails_of
 from storecore_file.bars.decoded import CACHE_BYTES, Decoded
+from storecore_file.bars.first_look import MANY, FirstLook, PiecesOf
 from storecore_file.bars.history import BarHistory, dated, parted
 from storecore_file.bars.integrity import SeriesProof
 from storecore_file.bars.inventory import Inventory, SeriesFolder
@@ -400,19 +401,37 @@ class Bars(BarCollection):
 
         def read() -> list[tuple[str, pa.Table]] | Panel:
             names = plain_columns(columns)
-            if names is None or not self._decoded.has_some(symbols, timeframe):
+            if names is None:
                 return list(zip(symbols, batch_by_batch(map(cold, symbols)), strict=True))
-            kept = self._kept_bars(symbols, timeframe, span, names, forming)
-            missing = [symbol for symbol, each in zip(symbols, kept, strict=True) if each is None]
+            found = self._pieces(symbols, timeframe, span, names, forming)
+            missing = _without(symbols, found)
             if not missing:
-                return panel_of(symbols, cast(list[Pieces], kept), names)
+                return panel_of(symbols, cast(list[Pieces], found), names)
             read = iter(batch_by_batch(map(cold, missing)))
             return [
                 (symbol, next(read) if each is None else table_of(each, names))
-                for symbol, each in zip(symbols, kept, strict=True)
+                for symbol, each in zip(symbols, found, strict=True)
             ]
 
         return self.renames.between(read) if len(symbols) > 1 else read()
+
+    def _pieces(
+        self,
+        symbols: list[str],
+        timeframe: str,
+        span: TimeRange,
+        names: Names,
+        forming: Forming | None,
+    ) -> list[Pieces | None]:
+        """Return what `_kept_bars` does, and what a first look finds at many that are not kept."""
+        found: list[Pieces | None] = [None] * len(symbols)
+        if self._decoded.has_some(symbols, timeframe):
+            found = self._kept_bars(symbols, timeframe, span, names, forming)
+        if found.count(None) < MANY:
+            return found
+        look, new = FirstLook(self._decoded, self._disk, self._path), _without(symbols, found)
+        given = iter(self._kept_bars(new, timeframe, span, names, forming, look.pieces))
+        return [next(given) if each is None else each for each in found]
 
     def _kept_bars(
         self,
@@ -421,18 +440,20 @@ class Bars(BarCollection):
         span: TimeRange,
         names: Names,
         forming: Forming | None = None,
+        pieces: PiecesOf | None = None,
     ) -> list[Pieces | None]:
         """Return the bars of each symbol, None if they are not kept decoded, or if others count.
 
+        `pieces` finds them in the place of what is kept.
         The journal is looked at before the partitions, and the log of replaced bars after them, as
         by those who read the files.
         """
         waiting = self._journal.waiting(symbols, timeframe, span)
         ended = LATEST if forming is None else forming.ended
+        pieces = pieces or self._decoded.pieces
         if waiting:
-            found = self._kept_and_waiting(symbols, timeframe, span, names, waiting, ended)
+            found = self._kept_and_waiting(symbols, timeframe, span, names, waiting, ended, pieces)
         else:
-            pieces = self._decoded.pieces
             found = [pieces((symbol, timeframe), span, names, ended) for symbol in symbols]
         if forming is None or span.last <= ended:
             return found
@@ -450,11 +471,12 @@ class Bars(BarCollection):
         names: Names,
         waiting: dict[str, Waiting],
         ended: int,
+        pieces: PiecesOf,
     ) -> list[Pieces | None]:
         """Return what `_kept_bars` does, given the rows of the range that are in the journal."""
         looked: list[Known] = [[] for _ in symbols]
         found = [
-            self._decoded.pieces((symbol, timeframe), span, names, ended, partitions)
+            pieces((symbol, timeframe), span, names, ended, partitions)
             for symbol, partitions in zip(symbols, looked, strict=True)
         ]
         places = [place for place, symbol in enumerate(symbols) if symbol in waiting]
@@ -634,16 +656,16 @@ class Bars(BarCollection):
         for key, dates in self._history.replaced_since(since):
             found[key] += dates
         for key, dates in found.items():
-            for part in self._by_partition(key, dates):
-                yield *key, TimeRange(min(part), max(part), aware=True)
+            for span in self._spans(key, dates):
+                yield *key, span
 
-    def _by_partition(self, key: tuple[str, str], dates: Iterable[int]) -> Iterable[list[int]]:
-        """Return dates of a series by the partition that they are in, or would be."""
+    def _spans(self, key: tuple[str, str], dates: Iterable[int]) -> list[TimeRange]:
+        """Return a range for each partition in which some dates of a series are, or would be."""
         begins = [partition.first for partition in self._series(*key).layout().partitions]
         found = defaultdict[int, list[int]](list)
         for date in dates:
             found[bisect_right(begins, date)].append(date)
-        return found.values()
+        return [TimeRange(min(part), max(part), aware=True) for part in found.values()]
 
     def prune(self, before: int) -> int:
         """Remove the versions that were replaced at or before an instant; return their number."""
@@ -651,15 +673,20 @@ class Bars(BarCollection):
         return sum(self._pruned(path, before) for path in list(self._history.logs()))
 
     def _pruned(self, path: Path, before: int) -> int:
-        key = self._history.key_of(path)
-        if key is None:
+        key, dates = self._history.key_of(path), self._history.replaced_until(path, before)
+        if key is None or not dates:
             return 0
         folder = self._path(*key)
         self._disk.make_folders([folder], within=self._folder)
         with Locked(folder / ".lock", self._lock_timeout):
-            found = len(self.versions(*key, EVER).recorded)
+            spans = self._spans(key, dates)
+            found = self._number(key, spans)
             self._history.prune(path, before)
-            return found - len(self.versions(*key, EVER).recorded)
+            return found - self._number(key, spans)
+
+    def _number(self, key: tuple[str, str], spans: Iterable[TimeRange]) -> int:
+        """Return how many versions some ranges of a series have, which are read one at a time."""
+        return sum(len(self.versions(*key, span).recorded) for span in spans)
 
     def settle_clock(self) -> None:
         """Wait for each writer that may not have seen the clock of recording, just made."""
@@ -777,6 +804,11 @@ class Bars(BarCollection):
         if metadata is None:
             raise StorageError(f"{folder}: its files vanished while they were read", folder)
         return metadata
+
+
+def _without(symbols: list[str], found: list[Pieces | None]) -> list[str]:
+    """Return the symbols of which nothing was found."""
+    return [symbol for symbol, each in zip(symbols, found, strict=True) if each is None]
 
 
 @lru_cache(maxsize=32_768)

@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from threading import RLock
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 from weakref import WeakValueDictionary
 from zlib import crc32
 
@@ -56,6 +56,7 @@ _ENTRY, _GROUP, _SPAN, _NAME = 2_048, 1_536, 160, 256  # bytes, beside those of 
 _SMALL = 4_096
 Flushed = dict[str, int]
 _VALUE = 8  # bytes
+_NO_STATE = (-1, -1, -1, -1, -1)  # of no file or folder
 _SEVEN = frozenset(SERIES.names)
 _MOST_CHOICES = 8  # of columns
 _Names = tuple[str, ...]
@@ -175,11 +176,24 @@ class Columns:
         return Columns(batch, other.dates)
 
 
+class Rows(Protocol):
+    """What rows are of: a row group that is kept, or what was copied of one."""
+
+    @property
+    def dates(self) -> Dates:
+        """The dates of all of them."""
+        ...
+
+    def some(self, names: _Names) -> pa.RecordBatch:
+        """Return some of the columns."""
+        ...
+
+
 class Piece(NamedTuple):
     """Rows of a row group that follow each other, and the bytes of the columns asked for."""
 
-    memory: tuple[memoryview, ...]
-    columns: Columns
+    memory: tuple[memoryview | bytes, ...]
+    columns: Rows
     start: int
     rows: int
 
@@ -218,10 +232,7 @@ class DecodedPartition(NamedTuple):
         self, first: int, last: int, columns: Collection[str] | None, forming: Forming
     ) -> Callable[[], pa.Table]:
         """Return a function that returns what a view shows of a range. Raises `NotKeptError`."""
-        load = self.load(first, last, columns)
-        if last > forming.ended:
-            self.rows_until(forming.ended)  # now: what is missing has to be read before
-        return known(self, load, last, forming)
+        return known(self, self.load(first, last, columns), last, forming)
 
     def recorded(self) -> Recorded:
         """Return when its rows were recorded. Raises `NotKeptError`."""
@@ -462,14 +473,22 @@ class Decoded:
         known = self._folders.get(key)
         if not self.budget or (known is not None and known.state == state_at(folder)):
             return
-        listing = disk.listing(folder)
-        if listing is None:
-            return
-        state, names = listing
-        layout = layout_of(sorted(names))
-        if not (layout.overlap or layout.marked or layout.renaming):
-            found = [(low, high, f"{folder}/{name}") for low, high, name in layout.partitions]
-            self._keep(self._folders, key, _Folder(folder, state, found))
+        listed = _listed(folder, disk)
+        if listed is not None:
+            self._keep(self._folders, key, listed)
+
+    def first_listed(
+        self, key: Key, folder: str, disk: Disk
+    ) -> Sequence[tuple[int, int, str]] | None:
+        """Return the ranges and paths of the partitions of a series that was not asked for before.
+
+        None if it was, or if a listing alone does not say what counts. From now on it was.
+        """
+        if key in self._folders:
+            return None
+        listed = _listed(folder, disk)
+        self._keep(self._folders, key, listed or _Folder(folder, _NO_STATE, []))
+        return None if listed is None else listed.partitions
 
     def bars_in(self, file: OpenFile) -> PartitionFile:
         """Return the partition in an open file. A small one is kept decoded, by its bytes."""
@@ -564,6 +583,20 @@ def state_to_keep(file: OpenFile) -> State | None:
     """Return the state of an open file, None if a later change may not show in it."""
     state = state_of(file.found)
     return state if is_settled(state[-1], file.looked_at) else None
+
+
+def _listed(folder: str, disk: Disk) -> _Folder | None:
+    """Return how a folder is listed now, None if that does not say what counts in it."""
+    listing = disk.listing(folder)
+    if listing is None:
+        return None
+    state, names = listing
+    layout = layout_of(sorted(names))
+    if layout.overlap or layout.marked or layout.renaming:
+        return None
+    return _Folder(
+        folder, state, [(*each[:2], f"{folder}/{each[2]}") for each in layout.partitions]
+    )
 
 
 def _batch(table: pa.Table) -> pa.RecordBatch:

@@ -247,8 +247,12 @@ class BarHistory:
         for path in self.logs():
             for line in self.lines(path):
                 if line.until >= since:
-                    dates = line.date or instants_of(_table(line, path))
-                    yield (line.symbol, line.timeframe), dates
+                    yield (line.symbol, line.timeframe), _dates(line, path)
+
+    def replaced_until(self, path: Path, until: int) -> list[int]:
+        """Return the dates of a log's bars that were replaced at or before an instant."""
+        lines = (line for line in self.lines(path) if line.until <= until)
+        return [date for line in lines for date in _dates(line, path)]
 
     def issues(self) -> Iterator[Issue | None]:
         """Yield the issue of each log, None for a whole one."""
@@ -330,6 +334,10 @@ def _decoded(line: bytes, path: Path) -> Line:
     if not {kind for kind, _ in found.columns.values()} <= TYPES.keys():
         raise StorageError(f"{path}: written by a newer storecore: update storecore", path)
     return found
+
+
+def _dates(line: Line, path: Path) -> Sequence[int]:
+    return line.date or instants_of(_table(line, path))
 
 
 def _table(line: Line, path: Path) -> pa.Table:

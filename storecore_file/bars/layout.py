@@ -35,7 +35,9 @@ from storecore_file.rename_intent import MARK as RENAMING
 
 _STAMP = r"\d{4}-\d\d(?:-\d\d(?:T\d\d)?)?"
 _NAME = re.compile(rf"({_STAMP})(?:--({_STAMP}))?\.parquet")
-_FORMATS = {7: "%Y-%m", 10: "%Y-%m-%d", 13: "%Y-%m-%dT%H"}
+_PARTS = re.compile("[-T]")
+_FIRST = (1, 1, 1, 0)  # year, month, day, hour: those that a stamp leaves out
+_LENGTHS = (7, 10, 13)  # of a stamp, by its unit
 UNITS = ("month", "day", "hour")
 PARTITION_ROWS = 100_000
 OPEN_ROWS = 2_000  # more than that, and the last partition is split before it grows
@@ -70,7 +72,7 @@ class Layout(NamedTuple):
 
 def partition_of(first: int, last: int) -> Partition:
     """Return the partition of a range that begins and ends with a month, day or hour (UTC)."""
-    for unit, length in zip(UNITS, _FORMATS, strict=True):
+    for unit, length in zip(UNITS, _LENGTHS, strict=True):
         if floor(first, unit) == first and ceiling(last, unit) == last:
             low, high = _stamp(first, length), _stamp(last, length)
             return Partition(first, last, f"{low if low == high else f'{low}--{high}'}.parquet")
@@ -132,9 +134,10 @@ def ceiling(instant: int, unit: str) -> int:
 
 
 def _range(stamp: str) -> tuple[int, int]:
-    unit = UNITS[list(_FORMATS).index(len(stamp))]
-    moment = datetime.strptime(stamp, _FORMATS[len(stamp)])
-    first = exact_instant(moment, "date")
+    unit = UNITS[_LENGTHS.index(len(stamp))]
+    parts = [int(part) for part in _PARTS.split(stamp)]  # `strptime` compiles its formats first
+    year, month, day, hour = (*parts, *_FIRST[len(parts) :])
+    first = exact_instant(datetime(year, month, day, hour), "date")
     return first, ceiling(first, unit)
 
 
@@ -244,6 +247,12 @@ def mergeable(sizes: Sequence[int], patient: bool = True) -> slice | None:
         if start < stop - 1:
             return slice(start, stop)
     return None
+
+
+def may_merge(sizes: Sequence[int]) -> list[bool]:
+    """Return which partitions `mergeable` may merge, given at most the bytes of each."""
+    pairs = [one + other <= PARTITION_BYTES for one, other in pairwise(sizes)]
+    return [any(pairs[max(0, number - 1) : number + 1]) for number in range(len(sizes))]
 
 
 def _worth(one: int, other: int, patient: bool) -> bool:

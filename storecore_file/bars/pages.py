@@ -16,20 +16,28 @@ from __future__ import annotations
 
 import re
 import sys
-from functools import cache
+from functools import cache, lru_cache
 
 import pyarrow as pa
 
+from storecore.bars.table import buffer_of
+
 _VALUE = 8  # bytes
-_PLAIN, _BYTE_STREAM_SPLIT = 0, 9
+_PLAIN, _BYTE_STREAM_SPLIT = b"\x00", b"\x12"  # 0 and 9, as numbers are stored
+_DIFFERENCES = b"\x0a"  # 5
+_ENCODINGS = (_PLAIN, _BYTE_STREAM_SPLIT)
 _IS_LITTLE = sys.byteorder == "little"  # as values are stored
 _MOST_DATES = 256  # chunks, of up to 20 KB decoded
 _NUMBER = rb"\x15([\x80-\xff]{0,4}[\x00-\x7f])"
-_HEADER = re.compile(
+_BEGIN = (
     rb"\x15\x00"  # a page of data,
     + _NUMBER * 2  # its bytes as decoded and as stored,
     + rb"(?:\x15[\x80-\xff]{0,4}[\x00-\x7f]\x1c|\x2c)"  # a checksum or none,
     + _NUMBER * 2  # its values, their encoding,
+)
+_DATES = re.compile(_BEGIN, re.DOTALL)  # statistics follow, which need not be read
+_HEADER = re.compile(
+    _BEGIN
     + rb"\x15[\x00-\x7f]\x15[\x00-\x7f]"  # those of levels, of which there are none,
     + rb"(?:\x1c\x00)?\x00\x00",  # no statistics, and nothing else
     re.DOTALL,
@@ -43,21 +51,58 @@ def values(chunk: memoryview, rows: int) -> pa.Array | None:
 
     More bytes may follow the page, as a block follows the last column of a partition.
     """
+    page = _page(chunk, rows)
+    if page is None:
+        return None
+    found, is_split = page
+    if is_split:
+        found = pa.py_buffer(_joined(memoryview(found), rows, 0, rows))
+    return pa.Array.from_buffers(pa.float64(), rows, [None, found])
+
+
+def some_values(chunk: memoryview, rows: int, start: int, count: int) -> bytes | None:
+    """Return the bytes of some of the values that `values` returns."""
+    page = _page(chunk, rows)
+    if page is None:
+        return None
+    found, is_split = memoryview(page[0]).cast("B"), page[1]
+    if is_split:
+        return bytes(_joined(found, rows, start, count))
+    return found[start * _VALUE : (start + count) * _VALUE].tobytes()
+
+
+def _page(chunk: memoryview, rows: int) -> tuple[pa.Buffer, bool] | None:
+    """Return the values of a chunk, and whether they are split by their bytes."""
     header = _HEADER.match(chunk[:_LONGEST])
     if header is None or not _IS_LITTLE:
         return None
-    size, stored, count, encoding = map(_number, header.groups())
-    page = chunk[header.end() : header.end() + stored]
-    is_whole = size == rows * _VALUE and count == rows and len(page) == stored
-    if not is_whole or encoding not in (_PLAIN, _BYTE_STREAM_SPLIT):
+    size, stored, count, encoding = header.groups()
+    if (size, count) != _numbers(rows * _VALUE, rows) or encoding not in _ENCODINGS:
+        return None
+    length = _number(stored)
+    page = chunk[header.end() : header.end() + length]
+    if len(page) < length:
         return None
     try:
-        found = _lz4().decompress(page, size)
+        return _lz4().decompress(page, rows * _VALUE), encoding == _BYTE_STREAM_SPLIT
     except OSError:  # compressed in another way
         return None
-    if encoding == _BYTE_STREAM_SPLIT:
-        found = pa.py_buffer(_joined(memoryview(found), rows))
-    return pa.Array.from_buffers(pa.float64(), rows, [None, found])
+
+
+def differences(chunk: memoryview, rows: int) -> bytes | None:
+    """Return a page of dates, stored by their differences; None if a chunk is not one of these."""
+    header = _DATES.match(chunk[:_LONGEST])
+    if header is None:
+        return None
+    size, stored, count, encoding = header.groups()
+    start = len(chunk) - _number(stored)  # the page is the last thing in its chunk
+    if start < header.end() or (count,) != _numbers(rows) or encoding != _DIFFERENCES:
+        return None
+    try:
+        page: bytes = _lz4().decompress(chunk[start:], _number(size), asbytes=True)
+    except OSError:  # compressed in another way
+        return None
+    return page
 
 
 @cache
@@ -73,11 +118,29 @@ def _number(varint: bytes) -> int:
     return found >> 1
 
 
-def _joined(streams: memoryview, rows: int) -> bytearray:
-    """Return values of which the first bytes are stored first, then the second ones, and so on."""
-    found = bytearray(len(streams))
+@lru_cache
+def _numbers(*numbers: int) -> tuple[bytes, ...]:
+    """Return numbers in Thrift's form. To compare them is quicker than to decode others."""
+    return tuple(map(_varint, numbers))
+
+
+def _varint(number: int) -> bytes:
+    found, rest = bytearray(), number << 1
+    while rest > 0x7F:
+        found.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    return bytes([*found, rest])
+
+
+def _joined(streams: memoryview, rows: int, start: int, count: int) -> bytearray:
+    """Return values of which the first bytes are stored first, then the second ones, and so on.
+
+    Of all `rows` values these are `count` from `start` on.
+    """
+    found = bytearray(count * _VALUE)
     for number in range(_VALUE):
-        found[number::_VALUE] = streams[number * rows : (number + 1) * rows]
+        at = number * rows + start
+        found[number::_VALUE] = streams[at : at + count]
     return found
 
 
@@ -90,5 +153,6 @@ def learned_dates(chunk: memoryview, dates: pa.ChunkedArray) -> pa.Array:
     """Remember the dates of a chunk; return them in memory of their own."""
     if len(_dates) >= _MOST_DATES:
         _dates.clear()
-    found = _dates[bytes(chunk)] = pa.concat_arrays([*dates.chunks, dates.chunk(0)[:0]])
+    own = pa.py_buffer(buffer_of(dates, "q").tobytes())
+    found = _dates[bytes(chunk)] = pa.Array.from_buffers(dates.type, len(dates), [None, own])
     return found

@@ -74,7 +74,7 @@ def _columns(pieces: Pieces, names: Names) -> dict[str, pa.Array | pa.ChunkedArr
 
 def copied(pieces: Pieces, names: Names, rows: int) -> Iterator[pa.Array]:
     """Yield the columns of pieces, copied one after another."""
-    columns = [list[memoryview]() for _ in names]
+    columns = [list[memoryview | bytes]() for _ in names]
     adds = [each.append for each in columns]
     for memory, _, start, count in pieces:
         first, end = start * _VALUE, (start + count) * _VALUE

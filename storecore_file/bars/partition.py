@@ -49,12 +49,20 @@ from storecore.bars.table import (
     instants_of,
     owned,
     repeated,
+    repeated_once,
     with_exact,
 )
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming
 from storecore.values.times import to_datetime
-from storecore_file.bars.pages import known_dates, learned_dates, values
+from storecore_file.bars.date_pages import between as between_dates
+from storecore_file.bars.pages import (
+    differences,
+    known_dates,
+    learned_dates,
+    some_values,
+    values,
+)
 from storecore_file.bars.parallel import in_parallel
 from storecore_file.bars.recorded import Recorded
 from storecore_file.fs.seal import decode_errors, footer_start, parquet_checksum, sealed_parquet
@@ -65,7 +73,7 @@ WITH_FURTHER = 4  # the version from which on a partition may have further colum
 SEVEN_COLUMNS = 3  # the version of a partition of the seven columns, all of them required
 GROUP_ROWS = 2_560
 SCHEMA = SERIES.insert(0, pa.field("symbol", pa.string(), nullable=False))
-_SYMBOLS = pa.field("symbol", pa.dictionary(pa.int32(), pa.string()), nullable=False)
+_SYMBOLS = pa.field("symbol", pa.dictionary(pa.int8(), pa.string()), nullable=False)
 _LONG = 8_192  # rows
 _MOST_KEPT = 2  # choices of columns of a small partition: all, and others
 _VALUE = 8  # bytes
@@ -168,7 +176,8 @@ def encode(
     kinds = kinds_of(table) if table.num_columns > len(_ALL) else {}
     nulls = table["volume"].null_count > 0
     form = _form(tuple(kinds.items()), nulls, is_long := len(table) > _LONG)
-    names = _symbols(symbol, len(table)) if is_long else repeated(symbol, len(table))
+    # So the writer of Arrow need not look up as many equal texts. For few rows that is quicker.
+    names = (repeated_once if is_long else repeated)(symbol, len(table))
     columns = [names, *(table[name] for name in form.schema.names[1:])]
     bars = pa.Table.from_arrays(columns, schema=form.schema)
     sink, written = pa.BufferOutputStream(), list[pq.FileMetaData]()
@@ -176,6 +185,7 @@ def encode(
         bars,
         sink,
         row_group_size=GROUP_ROWS,
+        write_batch_size=GROUP_ROWS,  # the same bytes, in fewer steps than of 1,024 rows
         compression="lz4",
         use_dictionary=form.dictionaries,
         column_encoding=form.encodings,
@@ -200,15 +210,6 @@ def encode(
     return _sealed(content, written[0], metadata, block)
 
 
-def _symbols(symbol: str, rows: int) -> pa.DictionaryArray:
-    """Return a column that repeats a symbol, as it is stored: once, and for each row a 0.
-
-    So the writer of Arrow need not look up as many equal texts. For few rows that is quicker.
-    """
-    places = pa.repeat(pa.scalar(0, pa.int32()), rows)
-    return pa.DictionaryArray.from_arrays(places, repeated(symbol, 1), safe=False)
-
-
 class _Form(NamedTuple):
     """How the columns of a partition are written."""
 
@@ -221,7 +222,7 @@ class _Form(NamedTuple):
 def _form(kinds: _Kinds, nulls: bool, is_long: bool) -> _Form:
     """Return the form of a partition with some further columns, and whether volumes are null.
 
-    Of a long one the symbols are given as `_symbols` returns them.
+    Of a long one the symbols are given as `repeated_once` returns them.
 
     Whole numbers are stored by their differences, text by a dictionary, as long as that is short.
     """
@@ -359,6 +360,8 @@ def known(
     if last <= forming.ended or not groups or groups[-1].last <= forming.ended:
         return load
     recorded = file.recorded()
+    reaches_end = groups[-1].last <= last
+    until = file.metadata.rows if reaches_end else file.rows_until(forming.ended)  # of an open file
 
     def decode() -> pa.Table:
         table = load()
@@ -366,8 +369,7 @@ def known(
         if ended == len(table):
             return table
         late = len(table) - ended
-        reaches_end = groups[-1].last <= last
-        start = file.metadata.rows - late if reaches_end else file.rows_until(forming.ended)
+        start = until - late if reaches_end else until
         found = recorded.between(start, start + late)
         rows = [row for row, at in enumerate(found, ended) if 0 < at <= forming.at]
         if len(rows) == len(found):
@@ -384,13 +386,19 @@ class PartitionFile:
     Raises `CorruptData` naming the file if it is damaged, `StorageError` if it cannot be read.
     """
 
-    def __init__(self, file: Source) -> None:
-        """Read the end of a file, or all of a small one."""
+    def __init__(self, file: Source, memory: bytearray | None = None) -> None:
+        """Read the end of a file, or all of a small one.
+
+        `memory` is what is read into, if nothing of it is to stay: it has at least as many bytes.
+        """
         self._file = file
         self._kept: dict[tuple[str, ...], pa.Table] = {}
         self._recorded: Recorded | None = None
         with decode_errors(file.path, "file of bars"):
-            self._buffer = pa.allocate_buffer(file.size)
+            if memory is None:
+                self._buffer = pa.allocate_buffer(file.size)
+            else:
+                self._buffer = pa.py_buffer(memoryview(memory)[: file.size])
             self._view = memoryview(self._buffer).cast("B")
             self._read_from = file.size
             self._read(0 if file.size <= _WHOLE else file.size - _TAIL)
@@ -476,6 +484,46 @@ class PartitionFile:
         The function that is returned decodes it, as that of `load` does.
         """
         return known(self, self.load(first, last, columns), last, forming)
+
+    def is_plain(self) -> bool:
+        """Return whether the bars have the seven columns alone, all of them in floats."""
+        return self.metadata.columns is None and not self.metadata.exact
+
+    def date_chunk(self, group: int, names: tuple[str, ...]) -> memoryview:
+        """Read and check some columns of a row group, and return its dates as they are stored."""
+        self._prove([group], self._numbers(names))
+        return self._chunk(group, _DATE)
+
+    def dates_between(self, group: int, first: int, last: int) -> tuple[int, bytes] | None:
+        """Return how many dates that `date_chunk` has read are before a range, and those in it.
+
+        None if they are not stored as `pages` decodes them.
+        """
+        with decode_errors(self._file.path, "file of bars"):
+            page = differences(self._chunk(group, _DATE), self.metadata.groups[group].rows)
+            if page is None:
+                return None
+            start, dates = between_dates(page, first, last)
+            return start, dates.tobytes()
+
+    def copied(
+        self, group: int, names: tuple[str, ...], start: int, rows: int
+    ) -> tuple[bytes, ...] | None:
+        """Return the bytes of rows of columns that `date_chunk` has read, without the dates.
+
+        None if a column is not as `pages` decodes it.
+        """
+        if "volume" in names and self._may_lack_volumes():
+            return None
+        whole = self.metadata.groups[group].rows
+        found = list[bytes]()
+        with decode_errors(self._file.path, "file of bars"):
+            for number in self._numbers(names)[1:]:
+                some = some_values(self._chunk(group, number), whole, start, rows)
+                if some is None:
+                    return None
+                found.append(some)
+        return tuple(found)
 
     def rows_until(self, last: int) -> int:
         """Return how many bars of the whole partition are dated not after an instant in it."""

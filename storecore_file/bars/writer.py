@@ -41,12 +41,14 @@ from storecore_file.bars.layout import (
     BAR_BYTES,
     MARK,
     PARTITION_ROWS,
+    SMALL_BYTES,
     Layout,
     NewPartition,
     Partition,
     ceiling,
     covering,
     floor,
+    may_merge,
     mergeable,
     new_partitions,
     parsed,
@@ -301,11 +303,18 @@ class SeriesWriter:
             self._disk.add(self.folder / MARK, b"")
 
     def drop_empty(self) -> None:
-        """Remove partitions without bars that the journal does not need any more."""
+        """Remove partitions without bars that the journal does not need any more.
+
+        Large files are not opened: they have bars.
+        """
         with self._locked():
             pending = self._pending()
-            filled = [self._filled(partition, pending) for partition in self._partitions()]
-            empty = [each for each in filled if not len(each.bars)]
+            take = partial(self._taken, pending=pending)
+            empty = [
+                self._series.open(partition, take)
+                for partition in self._partitions()
+                if self._is_small(partition) and not self._has_bars(partition)
+            ]
             gone = [each.partition for each in empty if not pending.needs(each.flushed)]
             self._remove(gone)
 
@@ -619,8 +628,7 @@ class SeriesWriter:
     def _divide_all(self, taken: Collection[str]) -> None:
         partitions, pending = self._partitions(), self._pending()
         for partition in partitions:
-            rows = self._series.open(partition, lambda _, file: file.metadata.rows)
-            if rows > 2 * PARTITION_ROWS:
+            if self._rows(partition) > 2 * PARTITION_ROWS:
                 self._divide(self._filled(partition, pending), taken)
 
     def _divide(self, filled: _Filled, taken: Collection[str]) -> None:
@@ -793,8 +801,11 @@ class SeriesWriter:
             left.append(holder._replace(bars=with_kinds(holder.bars, lost)))
         return [*left, *emptied]
 
+    def _is_small(self, partition: Partition) -> bool:
+        return (self._disk.size(self._series.path(partition)) or 0) <= SMALL_BYTES
+
     def _has_bars(self, partition: Partition) -> bool:
-        return self._series.open(partition, lambda _, file: file.metadata.rows) > 0
+        return self._rows(partition) > 0
 
     def _replace_or_remove(
         self,
@@ -936,16 +947,25 @@ class SeriesWriter:
         with best_effort(self._series.folder, "merging its partitions is put off"):
             self._merge(patient=True)
 
-    def _weight(self, partition: Partition) -> int:
-        """Return the bytes of a partition, or of as many usual bars if its own are very small."""
-        rows = self._series.open(partition, lambda _, file: file.metadata.rows)
-        return max(self._disk.size(self._series.path(partition)) or 0, rows * BAR_BYTES)
+    def _weights(self, partitions: Sequence[Partition]) -> list[int]:
+        """Return the bytes of partitions, or of as many usual bars if their own are very small.
+
+        One that is too large to be merged is not opened: it has the bytes of its file.
+        """
+        sizes = [self._disk.size(self._series.path(each)) or 0 for each in partitions]
+        return [
+            max(size, self._rows(partition) * BAR_BYTES) if asked else size
+            for partition, size, asked in zip(partitions, sizes, may_merge(sizes), strict=True)
+        ]
+
+    def _rows(self, partition: Partition) -> int:
+        return self._series.open(partition, lambda _, file: file.metadata.rows)
 
     def _merge(self, patient: bool) -> int:
         merged = 0
         while True:
             closed, pending = self._partitions()[:-1], self._pending()
-            run = mergeable([self._weight(partition) for partition in closed], patient)
+            run = mergeable(self._weights(closed), patient)
             if run is None:
                 return merged
             filled = [self._filled(partition, pending) for partition in closed[run]]

@@ -368,25 +368,51 @@ class Events(EventCollection):
     def versions(self, query: EventQuery) -> list[Version[Event]]:
         """Return the versions of the events that a query asks for."""
         is_asked_for = event_filter(query)
+
+        def held(day: str, renamed: Intent | None) -> list[Held]:
+            present = self._answer(day, query, renamed)
+            found = [*self._history.past(day, EARLIEST, lambda _: present), *present]
+            return [each for each in found if is_asked_for(each.event)]
+
+        return self._of_days(query.span, held)
+
+    def past(self, since: int) -> list[Version[Event]]:
+        """Return the versions that were deleted or renamed at or after an instant.
+
+        Of days without such versions only the names are read.
+        """
+
+        def past(day: str, renamed: Intent | None) -> list[Held]:
+            return self._history.past(day, since, lambda asked: self._present(day, asked, renamed))
+
+        return self._of_days(EVER, past)
+
+    def _of_days(
+        self, span: TimeRange, found_in: Callable[[str, Intent | None], list[Held]]
+    ) -> list[Version[Event]]:
+        """Return what is found in each day of a range, by timestamp, then in order of writing.
+
+        If a writer deletes or renames events meanwhile, all days are read again.
+        """
         while True:
             before, listing = self._history.seen(), self._listing()
-            present = [
-                each
-                for day in _within(listing.days, query.span)
-                for each in self._answer(day, query, listing.renamed)
-            ]
-            days = _within(self._history.days(), query.span)
-            past = self._history.past(days, present)
+            days = sorted({*listing.days, *self._history.days()})
+            found = [each for day in _within(days, span) for each in found_in(day, listing.renamed)]
             if (self._history.seen(), self._listing()) == (before, listing):
-                break  # else a writer has deleted events meanwhile
-        found = [each for each in (*past, *present) if is_asked_for(each.event)]
+                break
         found.sort(key=lambda each: (each.event.timestamp, each.place, each.recorded or 0))
         return [(each.event, each.recorded, each.until) for each in found]
 
-    def past(self, since: int) -> list[Version[Event]]:
-        """Return the versions that were deleted or renamed at or after an instant."""
-        found = self.versions(EventQuery(EVER, None, None))
-        return [each for each in found if each[2] is not None and each[2] >= since]
+    def _present(self, day: str, query: EventQuery, renamed: Intent | None) -> Iterator[Held]:
+        """Yield what a query asks for with the symbols that count now, a few events held.
+
+        While a rename is not done, there may be events of other symbols among it.
+        """
+        if renamed is None:
+            yield from self._rows(day, query)
+            return
+        for each in self._rows(day, query._replace(symbols=None)):
+            yield _shown(day, each, renamed)
 
     def prune(self, before: int) -> int:
         """Remove the versions that were replaced at or before an instant; return their number."""
@@ -570,8 +596,8 @@ class Events(EventCollection):
         days, renamed = self._listing()
         query = EventQuery(span)
         for day in _within(days, span):
-            for each in self._rows(day, query):
-                yield (each if renamed is None else _shown(day, each, renamed)).event
+            for each in self._present(day, query, renamed):
+                yield each.event
 
     def compact(self, tried: Attempt) -> list[str]:
         """Seal every day that is being written, and return those days."""

@@ -10,7 +10,7 @@ If several lines name such an event, those of the last instant count.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from storecore.events import encode_event
+from storecore.events import EventQuery, encode_event
 from storecore.models import Event
+from storecore.values.times import TimeRange, exact_instant
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.logs import whole_lines
 from storecore_file.fs.marked_logs import MarkedLog, check_numbers, last_of
@@ -105,16 +106,22 @@ class EventHistory:
         """Return what tells whether a log has changed."""
         return [(day, fingerprint(self._path(day))) for day in self.days()]
 
-    def past(self, days: Iterable[str], present: Iterable[Held]) -> list[Held]:
-        """Return the versions of some days that count beside the present events."""
-        there = {_key(each.event, each.recorded) for each in present}
-        found: dict[_Key, list[Held]] = {}
-        for each in (each for day in days for each in self.lines(self._path(day))):
-            same = found.setdefault(_key(each.event, each.recorded), [])
-            if same and same[-1].until != each.until:
-                same.clear()
-            same.append(each)
-        return [each for key, same in found.items() if key not in there for each in same]
+    def past(
+        self, day: str, since: int, present: Callable[[EventQuery], Iterable[Held]]
+    ) -> list[Held]:
+        """Return the versions of a day that ended at or after an instant, and count.
+
+        `present` returns the present events of the day that a query asks for, or more. They are
+        held one at a time, and not asked for if no version ended.
+        """
+        lines = self.lines(self._path(day))
+        if not any(_has_ended(each, since) for each in lines):
+            return []
+        found, times = _by_key(lines), {each.event.timestamp for each in lines}
+        for each in present(_query_of(lines)):
+            if each.event.timestamp in times:  # encoding an event takes longer
+                found.pop(_key(each.event, each.recorded), None)
+        return [each for same in found.values() for each in same if _has_ended(each, since)]
 
     def lines(self, path: Path) -> list[Held]:
         """Return the lines of a log. Raises `CorruptData`."""
@@ -147,6 +154,28 @@ class EventHistory:
 
     def _path(self, day: str) -> Path:
         return self.folder / f"{day}{SUFFIX}"
+
+
+def _by_key(lines: Iterable[Held]) -> dict[_Key, list[Held]]:
+    """Return the lines that name an event, those of its last instant only."""
+    found: dict[_Key, list[Held]] = {}
+    for each in lines:
+        same = found.setdefault(_key(each.event, each.recorded), [])
+        if same and same[-1].until != each.until:
+            same.clear()
+        same.append(each)
+    return found
+
+
+def _query_of(lines: Sequence[Held]) -> EventQuery:
+    """Return a query for the events that lines name, and few others."""
+    instants = [exact_instant(each.event.timestamp, "timestamp") for each in lines]
+    symbols = frozenset(each.event.symbol for each in lines)
+    return EventQuery(TimeRange(min(instants), max(instants), aware=True), symbols=symbols)
+
+
+def _has_ended(held: Held, since: int) -> bool:
+    return held.until is not None and held.until >= since
 
 
 def _key(event: Event, recorded: int | None) -> _Key:

@@ -32,6 +32,7 @@ import numpy as np
 import pandas as pd
 from universe import FIELDS
 
+import storecore
 from storecore_file import FileDataStore
 
 COLUMNS = ["date", *FIELDS]
@@ -79,7 +80,7 @@ class Ours:
 
     def select(self, start=None, end=None) -> pd.DataFrame:
         table = self.store.read_bar_table(SYMBOL, start, end, timeframe="1m", columns=COLUMNS)
-        return table.to_pandas()
+        return storecore.to_frame(table)
 
     def close(self) -> None:
         self.store.close()

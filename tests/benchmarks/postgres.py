@@ -53,6 +53,8 @@ class Peer:
             self.connection.execute(
                 f"CREATE TABLE peer.{table} (LIKE storecore.{table} INCLUDING ALL)"
             )
+        # Who writes by hand records no versions.
+        self.connection.execute("ALTER TABLE peer.bars DROP COLUMN recorded")
         self.peewee = peewee.PostgresqlDatabase(None, prefer_psycopg3=True)
         self.peewee.init("postgres", user="postgres", host=dsn.split()[0].removeprefix("host="))
         self.model = _model(self.peewee)

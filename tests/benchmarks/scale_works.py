@@ -100,6 +100,16 @@ SYMBOLS = Scale(
             ONE,
             lambda s, n, t: s.write_bars("S00007", [bar("S00007", after(t).item(), 2.0)]),
         ),
+        Work(
+            "read a year of one symbol as of a moment",
+            ONE,
+            lambda s, n, t: s.at(datetime(2025, 12, 1)).read_bars("S00007"),
+        ),
+        Work(
+            "delete a bar of one symbol",
+            ONE,
+            lambda s, n, t: s.delete_bars("S00008", *2 * [weekdays(9)[t].item()]),
+        ),
         Work("bar_coverage of one symbol", ONE, lambda s, n, t: s.bar_coverage("S00007")),
         Work("bar_versions of one symbol", ONE, lambda s, n, t: s.bar_versions("S00007")),
         Work("nearest", ALL, lambda s, n, t: s.nearest("S0000X")),
@@ -129,6 +139,7 @@ SYMBOLS = Scale(
             once=True,
         ),
         Work("compact", ALL, lambda s, n, t: s.compact(), once=True),
+        Work("prune_history", ALL, lambda s, n, t: s.prune_history(datetime.now(UTC)), once=True),
         Work("rename_symbol", ONE, lambda s, n, t: s.rename_symbol("S00003", "X"), once=True),
     ),
 )
@@ -179,6 +190,11 @@ BARS = Scale(
                 "LONG", datetime(2025, 12, 30), datetime(2025, 12, 31), timeframe="1m"
             ),
         ),
+        Work(
+            "delete an old bar",
+            ONE,
+            lambda s, n, t: s.delete_bars("LONG", *2 * [minute(600 + t - n)], timeframe="1m"),
+        ),
         Work("bar_coverage", ALL, lambda s, n, t: s.bar_coverage("LONG", timeframe="1m")),
         Work("corrections of a few bars", ALL, lambda s, n, t: s.corrections()),
         Work(
@@ -219,6 +235,12 @@ def delete_last(store: Any, count: int, turn: int) -> None:
     store.delete_events(start=last, end=DAY + timedelta(days=1))
 
 
+def seal_again(store: Any, count: int, turn: int) -> None:
+    """Seal a day that is sealed since events were deleted, and has one event more."""
+    store.write_event(event(count - 1, count))
+    store.compact()
+
+
 _OF_EVENTS = (
     Work("write_event", ONE, lambda s, n, t: s.write_event(event(t, 1_000))),
     Work(
@@ -229,6 +251,7 @@ _OF_EVENTS = (
     Work("corrections", ALL, lambda s, n, t: s.corrections(), once=True),
     Work("verify", ALL, lambda s, n, t: s.verify(), once=True),
     Work("delete the last events", ALL, delete_last, once=True),
+    Work("corrections, once some are deleted", ALL, lambda s, n, t: s.corrections(), once=True),
 )
 EVENTS = Scale(
     "events of a day",
@@ -236,7 +259,7 @@ EVENTS = Scale(
     (1_000_000,),
     (200, 800),
     fill_events,
-    (*_OF_EVENTS, Work("compact (seal the day)", ALL, lambda s, n, t: s.compact(), once=True)),
+    (*_OF_EVENTS, Work("compact (seal the day again)", ALL, seal_again, once=True)),
 )
 
 
@@ -321,7 +344,11 @@ SCALES = {
 
 
 def fill_rows(store: Any, count: int) -> None:
-    """Write so many bars of 240 days a symbol, and a filing for each."""
+    """Write so many bars of 240 days a symbol, and a filing for each.
+
+    Then vacuum: a rename waits for an autovacuum of its tables, up to the server's
+    `deadlock_timeout`.
+    """
     symbols = names(count // 240)
     for first in range(0, len(symbols), 1_000):
         some = symbols[first : first + 1_000]
@@ -329,6 +356,7 @@ def fill_rows(store: Any, count: int) -> None:
         store.write_fundamentals([filing(symbol, 0) for symbol in some])
     for symbol in symbols[:10]:
         store.write_bars(symbol, [bar(symbol, weekdays(5)[0].item(), 2.0)])
+    store.compact()
 
 
 def of_symbols(count: int) -> int:
@@ -336,8 +364,12 @@ def of_symbols(count: int) -> int:
     return count // 240
 
 
+_LONG = ("checkpoint", "verify")  # minutes for 12 million bars
+
+
 def _counted(work: Work) -> Work:
-    return work._replace(do=lambda s, n, t: work.do(s, of_symbols(n), t))
+    most = 1_200_000 if work.name in _LONG else inf
+    return work._replace(do=lambda s, n, t: work.do(s, of_symbols(n), t), most=most)
 
 
 POSTGRES = {

@@ -55,6 +55,7 @@ class Site:
 def site(tmp_path, monkeypatch):
     """A site folder on `sys.path`, forgotten after the test with all that was imported from it."""
     monkeypatch.setattr("storecore.plugins.observers._loaded", None)
+    monkeypatch.setattr("storecore.plugins.observers._loaded_with", ())
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))

@@ -623,6 +623,19 @@ def test_pruning_removes_lines_and_numbers_go_on(store, kind):
         values(store, kind, recorded=moment)
 
 
+def test_pruning_reads_bars_only_of_the_partitions_that_had_replaced_ones(store, base):
+    late = DAY + timedelta(days=200)
+    store.write_bars("AAPL", [bar(1.0), bar(1.0, 1)])
+    store.write_bars("AAPL", [bar(1.0, 200)])
+    store.write_bars("AAPL", [bar(2.0)])
+    (path,) = (base / "prices" / "AAPL").glob(f"{late:%Y-%m}*.parquet")
+    content = bytearray(path.read_bytes())
+    content[8:200] = bytes(192)  # its bars
+    path.write_bytes(content)
+    assert store.prune_history(store.recorded_now()) == 1
+    assert store.corrections() == []
+
+
 def test_pruning_an_empty_store_opened_to_read_makes_nothing(base, open_again):
     (base / "audit").mkdir(parents=True)
     with open_again(create=False) as reader:

@@ -53,12 +53,25 @@ def whole_file(output: str) -> Iterator[Any]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    path = Path(output)
+    before = _inode(path)
     with (
-        reporting(lambda: "nothing was written"),
-        replaced(Path(output)) as file,
+        reporting(lambda: _left(path, before)),
+        replaced(path) as file,
         _packed(file, PurePath(output).suffix) as inner,
     ):
         yield inner
+
+
+def _left(path: Path, before: int | None) -> str:
+    """Return what an interrupted export has written; it may be complete already."""
+    if path.exists() and not path.is_file():  # a device or a pipe, which is not replaced
+        return "a part may be written"
+    return "nothing was written" if _inode(path) == before else "the file is complete"
+
+
+def _inode(path: Path) -> int | None:
+    return path.stat().st_ino if path.exists() else None
 
 
 @contextmanager

@@ -156,10 +156,11 @@ def _series(intake: Intake, misfits: Misfits) -> dict[str, Series]:
 def _write(
     choice: StoreChoice, intake: Intake, series: Mapping[str, Series], written: list[Counts]
 ) -> None:
-    """Write all bars; add what each batch did to `written`."""
+    """Write all bars; add what each batch did to `written`, after a first item that did nothing."""
     with choice.open() as store:
         warn_of_spelling(store, series, intake.timeframe)
         with progress("writing bars", _count(series)) as advance:
+            written.append(Counts(0, 0, 0))  # from here on, a batch may be written and not counted
             written.extend(
                 write_runs(store, intake.runs, intake.timeframe, intake.further, advance)
             )

@@ -17,6 +17,7 @@ import msgspec
 
 from storecore.cli.imports.sources import Source, as_file
 from storecore.cli.imports.text import line_blocks
+from storecore.cli.interrupts import reporting
 from storecore.cli.store_choice import StoreChoice
 from storecore.cli.text import counted, printable
 from storecore.errors import StoreError
@@ -64,10 +65,14 @@ def import_records(
             click.echo(f"{counted(count, how.noun)} found; nothing was written (--dry-run)")
             return
         seen: Counter[bytes] = Counter()
-        with choice.open() as store:
+        with choice.open() as store, reporting(lambda: _perhaps(kind)):
             written = sum(how.write(store, batch, seen) for batch in _batches(files, how))
     click.echo(f"added or replaced {written:,}, unchanged {count - written:,}")
     click.echo(f"{counted(count, how.noun)} imported into {choice.named}")
+
+
+def _perhaps(kind: str) -> str:
+    return f"some {kind} may be written; import the files again to write the rest"
 
 
 def _batches(files: Sequence[tuple[Any, str]], how: _Kind) -> Iterator[list[Any]]:

@@ -29,7 +29,11 @@ def say(notes: Sequence[str]) -> None:
 
 
 def written_by(written: Sequence[Counts]) -> str:
-    """Return what an import had written when the user interrupted it."""
+    """Return what an import had written when the user interrupted it.
+
+    A batch is counted once its write has returned, which may be interrupted when it has taken
+    effect: in a hook of an observer.
+    """
     found = total(written)
     bars = counted(found.added + found.replaced, "bar")
     done = f"{bars} written, perhaps some of the next batch too" if written else "no bar written"

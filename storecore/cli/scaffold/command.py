@@ -16,7 +16,7 @@ from storecore.errors.redaction import is_connection
 
 @click.command(
     "new-backend",
-    short_help="Write a new package with a backend, tests and all.",
+    short_help="Write the package of a new backend, with its tests.",
     epilog=examples("storecore new-backend duckdb", "storecore new-backend duckdb src/duckdb"),
 )
 @click.argument("name")
@@ -24,8 +24,8 @@ from storecore.errors.redaction import is_connection
 def new_backend(name: str, folder: Path | None) -> None:
     """Write the package storecore-NAME into DIR (default ./storecore-NAME).
 
-    Its backend keeps everything in one SQLite file and passes the conformance kit: replace SQLite
-    with your medium. Its README says what to fill in.
+    Its backend keeps everything in one SQLite file and passes the conformance kit. Replace SQLite
+    with your medium; the README of the package lists what to change.
     """
     names = checked_names(name)
     target = folder or Path(names.package)

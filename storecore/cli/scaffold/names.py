@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)*")
 _PREFIX = "storecore-"
 _MOST = 50
 _FORM = (
-    f"expected at most {_MOST} small letters, digits and single - or _ between them, beginning "
+    f"expected at most {_MOST} lowercase letters, digits and single - or _ between them, beginning "
     "with a letter, as in 'duckdb'"
 )
 
@@ -48,10 +48,10 @@ def checked_names(name: str) -> Names:
     if not (_NAME.fullmatch(name) and len(name) <= _MOST):
         raise ConfigError(f"NAME {shown(name)}: {_FORM}{_suggestion(name)}")
     if name.startswith(_PREFIX):
-        raise ConfigError(f"NAME {name!r}: the package is named {_PREFIX}NAME{_suggestion(name)}")
+        raise ConfigError(f"NAME {name!r}: omit {_PREFIX}, which is added{_suggestion(name)}")
     if name in KNOWN_PACKAGES:
         raise ConfigError(
-            f"NAME {name!r}: a known backend has this name, of {KNOWN_PACKAGES[name]}; "
+            f"NAME {name!r}: a known backend of {KNOWN_PACKAGES[name]} has this name; "
             "choose another one"
         )
     for backend in storecore.backends():

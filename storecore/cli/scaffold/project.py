@@ -51,11 +51,28 @@ def write_project(folder: Path, texts: Mapping[str, str]) -> None:
         raise ConfigError(f"{folder} is a file: give a new or empty folder")
     if folder.is_dir() and any(each.name != ".git" for each in folder.iterdir()):
         raise ConfigError(f"{folder} is not empty: give a new or empty folder")
-    for path, text in texts.items():
-        file = folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
+    made: list[Path] = []
+    try:
+        for path, text in texts.items():
+            _write(folder / path, text, made)
+    except BaseException:  # a full disk, Ctrl-C: the command can be run again
+        for each in reversed(made):
+            each.rmdir() if each.is_dir() else each.unlink()
+        raise
+
+
+def _write(file: Path, text: str, made: list[Path]) -> None:
+    """Write a new file; add it and the new folders above it to those that were made."""
+    for parent in reversed(file.parents):
+        if not parent.exists():
+            parent.mkdir()
+            made.append(parent)
+    try:
         with file.open("x", encoding="utf-8") as new:
+            made.append(file)
             new.write(text)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(file)) from error
 
 
 def _filled(template: str, words: Mapping[str, str]) -> str:

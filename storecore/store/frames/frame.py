@@ -19,7 +19,7 @@ from storecore.bars.extra import TYPES
 from storecore.bars.extra_values import FIELDS
 from storecore.bars.groups import Grouped
 from storecore.bars.metadata import TIMEFRAME
-from storecore.bars.table import EMPTY, PRICES
+from storecore.bars.table import EMPTY, PRICES, repeated_once
 from storecore.errors import InvalidData, text_of
 from storecore.store.frames.dates import (
     dates_of,
@@ -79,7 +79,7 @@ def checked_frame(
             _warn_of_zone(given["date"], rows.table["date"], timeframe)
     if rows is None:
         given = _converted(given, timeframe, options)
-        rows = checked_rows(given, keeps)
+        rows = checked_rows(given, keeps, sound=True)  # by `_values`
     if len(rows.table) < len(given):
         warn_of_repeats(given, rows, timeframe)
     warn_of_spelling(timeframe)
@@ -245,17 +245,11 @@ def _warn_of_zone(given: pa.ChunkedArray, dates: pa.ChunkedArray, timeframe: str
 def _assembled(values: dict[str, Any], options: Options) -> pa.Table:
     rows = len(values["date"])
     if options.symbol is not None:
-        values["symbol"] = _repeated(options.symbol, rows)
+        values["symbol"] = repeated_once(options.symbol, rows)
     if "volume" not in values:
         values["volume"] = pa.nulls(rows, pa.float64())
     further = [name for name in values if name not in FIELDS]
     return pa.table({name: values[name] for name in (*FIELDS, *further)})
-
-
-def _repeated(symbol: str, rows: int) -> pa.DictionaryArray:
-    """Return a column that repeats a symbol, which it holds once."""
-    places = pa.repeat(pa.scalar(0, pa.int8()), rows)
-    return pa.DictionaryArray.from_arrays(places, pa.array([symbol]), safe=False)
 
 
 def _report(problems: list[str], near: dict[str, str]) -> str:

@@ -1,17 +1,21 @@
-"""Records as a frame of pandas or Polars: one row a record, one column a field."""
+"""Records, or a table of bars, as a frame of pandas or Polars: one row a record."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, tzinfo
 from enum import Enum
 from importlib import import_module
-from typing import Any, Literal, NamedTuple, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args, get_type_hints
 
 from msgspec import Struct
 
 from storecore.errors import InvalidData, shown, type_name
 from storecore.values.zones import zone_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Library = Literal["pandas", "polars"]
 _SCALARS = (float, int, str, bool, datetime)
@@ -19,8 +23,10 @@ _MOST = 2**63  # whole numbers from here on are no int64
 _EXACT = 2**53  # and up to here, a float64 is exact
 
 
-def to_frame(records: Iterable[Any], *, to: Library = "pandas") -> Any:
-    """Return records of one kind as a frame of pandas or Polars, in the order given.
+def to_frame(records: Iterable[Any] | pa.Table, *, to: Library = "pandas") -> Any:
+    """Return records of one kind, or a table of bars, as a frame of pandas or Polars, in order.
+
+    `store.read_bar_table` returns such a table; pandas gets it sooner than by `table.to_pandas()`.
 
     A record is a bar, a fundamental, an event, a record of the audit log, a version of a state, or
     any other value of which a store returns lists. Each of its fields is a column. The fields of a
@@ -35,7 +41,23 @@ def to_frame(records: Iterable[Any], *, to: Library = "pandas") -> Any:
     the library is not installed.
     """
     library, build = _builder(to)
+    if _is_arrow_table(records):
+        return _of_table(records, library)
     return build(library, _columns(_listed(records)))
+
+
+def _of_table(table: Any, library: Any) -> Any:
+    if library.__name__ == "polars":
+        return library.from_arrow(table)
+    from storecore.store.frames.table_frame import frame_of
+
+    return frame_of(table)
+
+
+def _is_arrow_table(given: Any) -> bool:
+    """Return whether an object is a table of Arrow, without importing Arrow."""
+    arrow = sys.modules.get("pyarrow")
+    return arrow is not None and isinstance(given, arrow.Table)
 
 
 def _builder(to: str) -> tuple[Any, Callable[[Any, dict[str, _Column]], Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from storecore import InvalidData, StateConflict, laws
 from storecore.audit.records import end_of
-from storecore.audit.transfer import strategies_of
+from storecore.audit.transfer import loggers_of
 
 DAY = date(2026, 1, 5)
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
@@ -103,4 +103,4 @@ def test_a_conflict_says_where_the_log_ends_and_what_was_given(lines):
 
 
 def test_records_are_counted_by_strategy(lines):
-    assert strategies_of(lines) == {"a": 2, "b": 1, "c": 1}
+    assert loggers_of(lines) == {("a", False): 2, ("b", False): 1, ("c", False): 1}

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from storecore import PriceBar
-from storecore.bars.anomalies import anomalies
+from storecore.bars.anomalies import Seen, anomalies, anomalies_of
 from storecore.bars.rows import bar_columns
 from storecore.bars.table import EMPTY, series_table
 
@@ -103,3 +103,26 @@ def test_b6_null_volumes_and_further_columns_are_no_anomalies():
     plain = table(every(DAY, 30))
     nulls = plain.set_column(5, "volume", pa.nulls(30, pa.float64()))
     assert anomalies([nulls.append_column("vwap", pa.nulls(30, pa.float64()))]) == []
+
+
+@pytest.mark.parametrize("piece", [20, 59, 60, 61, 1_000])
+def test_gaps_are_the_same_if_a_series_is_looked_at_in_pieces(monkeypatch, piece):
+    dates = [*every(MINUTE, 600), *every(MINUTE, 600, MONDAY + timedelta(hours=12))]
+    dates += every(MINUTE, 600, MONDAY + 9 * DAY)
+    dates += [date + 60 * DAY + 7 * number * MINUTE for number, date in enumerate(dates[:90])]
+    whole = found(dates)
+    monkeypatch.setattr("storecore.bars.anomalies._PIECE", piece)
+    assert found(dates) == whole
+    assert [kind for kind, _ in whole] == ["gap"]
+
+
+def test_gaps_of_a_series_with_a_rhythm_take_little_memory():
+    dates = pa.array(range(0, 500_000 * 60_000_000, 60_000_000), pa.int64())
+    bars = Seen(pa.chunked_array([dates]), [], [])
+    usual, pool = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(pool)
+    try:
+        assert anomalies_of([bars]) == []
+    finally:
+        pa.set_memory_pool(usual)
+    assert pool.max_memory() < 4 * dates.nbytes

@@ -21,6 +21,8 @@ from storecore.bars.table import (
     buffer_of,
     instants_of,
     joined,
+    repeated,
+    repeated_once,
     series_table,
     upserted,
     values,
@@ -155,3 +157,15 @@ def test_values_are_those_of_slices_and_chunks(column):
 )
 def test_whole_numbers_below_2_63_are_distinguished_from_others(floats, whole):
     assert all_whole(pa.chunked_array([floats], pa.float64())) is whole
+
+
+def test_a_column_that_repeats_a_symbol_holds_it_once():
+    column = repeated_once("BRK/Ä", 3)
+    assert column.to_pylist() == ["BRK/Ä"] * 3
+    assert column.dictionary.to_pylist() == ["BRK/Ä"]
+    assert repeated_once("A", 0).to_pylist() == []
+
+
+def test_a_column_repeats_a_long_symbol_and_a_symbol_of_many_rows_too():
+    assert repeated("S" * 300, 2).to_pylist() == ["S" * 300] * 2
+    assert repeated("A", 10_000).to_pylist() == ["A"] * 10_000

@@ -108,6 +108,28 @@ def test_a_backend_whose_ten_methods_take_other_arguments_is_not_healthy(health)
     assert "it is no DataStore: it has write_event(event, loud)" in row
 
 
+STUBS = {
+    "BarTables": "read_bar_table(self, symbols, start, end, *, timeframe='1d', columns=None)",
+    "Catalog": "timeframes(self, symbol)",
+    "AuditTrail": "read_decisions(self, start, end, strategy_name=None)",
+    "VersionedState": "state_history(self, strategy_name)",
+    "Transfer": "iter_audit(self, log, after=0)",
+    "History": "bar_versions(self, symbol, start=None, end=None, *, timeframe='1d', recorded=None)",
+}
+
+
+@pytest.mark.parametrize(("capability", "method"), STUBS.items())
+def test_a_backend_whose_method_of_a_capability_only_raises_is_not_healthy(
+    cli, health, capability, method
+):
+    body = f"def {method}: raise NotImplementedError('later')"
+    row = health(body=body, fields=f"capabilities=frozenset({{'{capability}'}})")
+    assert f"{capability}: NotImplementedError" in row
+    assert "healthy" not in row
+    result = cli("backends", "--check", "acme")
+    assert "FAILED  answers by what it declares" in result.stdout
+
+
 def test_a_backend_that_cannot_be_closed_is_not_healthy(health):
     row = health(body="def close(self): 1 / 0")
     assert ("healthy" in row, "ZeroDivisionError" in row) == (False, True)
@@ -129,12 +151,40 @@ def test_whatever_a_backend_does_when_it_is_tried_does_not_end_the_list(cli, hea
     assert "healthy" in row_of("memory", cli("backends"))
 
 
-def test_an_interrupt_while_a_backend_is_tried_goes_through(cli, site):
-    source = DECLARES.format(
-        option="path: Path", body="pass", opened="raise KeyboardInterrupt", fields=""
-    )
+def test_an_interrupt_that_a_backend_raises_does_not_end_the_list(cli, health):
+    assert "KeyboardInterrupt" in health(option="path: Path", opened="raise KeyboardInterrupt")
+
+
+ENDS = "import os; os._exit(0)"
+HANGS = "import time; time.sleep(600)"
+OUTCOMES = {ENDS: "it ended its process with status 0", HANGS: "it has not ended after 1 seconds"}
+
+
+@pytest.mark.parametrize(("source", "said"), OUTCOMES.items())
+def test_a_plugin_that_hangs_or_ends_its_process_is_listed_with_that(
+    cli, site, monkeypatch, source, said
+):
+    monkeypatch.setattr("storecore.cli.backends.LIMIT", 1 if source == HANGS else 60)
     site.backend(source, name="acme")
-    assert cli("backends").exit_code == 130
+    site.install("other", modules={"other_watch": source}, plugins={"watch": "other_watch"})
+    result = cli("backends")
+    assert said in row_of("acme", result)
+    assert said in row_of("watch", result)
+    assert "healthy" in row_of("memory", result)
+
+
+@pytest.mark.parametrize(("source", "said"), OUTCOMES.items())
+@pytest.mark.parametrize("name", ["acme", "watch"])
+def test_the_check_of_a_plugin_that_hangs_or_ends_its_process_fails(
+    cli, site, monkeypatch, name, source, said
+):
+    monkeypatch.setattr("storecore.cli.backends.LIMIT", 1 if source == HANGS else 60)
+    site.backend(source, name="acme")
+    site.install("other", modules={"other_watch": source}, plugins={"watch": "other_watch"})
+    result = cli("backends", "--check", name)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert f" {name!r} from " in result.stderr
+    assert said in result.stderr
 
 
 def test_a_backend_whose_open_fails_is_not_healthy(health):
@@ -201,6 +251,7 @@ def test_a_healthy_backend_is_opened_and_tried(cli, tmp_path):
         "reads fundamentals",
         "reads events",
         "loads states",
+        "answers by what it declares",
         "its audit log is whole",
         "closes",
         "refuses use after close",
@@ -269,7 +320,7 @@ def test_an_observer_is_listed_with_its_package_its_health_and_its_hooks(cli, si
         "acme-watch", "2.1", modules={"acme_watch": OBSERVER}, plugins={"watch": "acme_watch"}
     )
     result = cli("backends")
-    assert "Observers, called for every store that is opened and written:" in result.stdout
+    assert "Observers, called for every store that is opened or written to:" in result.stdout
     row = row_of("watch", result)
     assert ("acme-watch 2.1" in row, "healthy" in row, "storecore_closed" in row) == (True,) * 3
 
@@ -291,6 +342,16 @@ def test_observers_that_are_turned_off_are_listed_as_such_and_not_imported(cli, 
     result = cli("backends")
     assert "(off: see STORECORE_OBSERVERS)" in result.stdout
     assert "installed" in row_of("watch", result)
+    assert "acme_watch" not in sys.modules
+
+
+def test_one_observer_that_is_turned_off_is_listed_as_such_and_not_imported(cli, site, monkeypatch):
+    site.install("acme-watch", modules={"acme_watch": "1/0"}, plugins={"watch": "acme_watch"})
+    site.install("acme-other", modules={"acme_other": OBSERVER}, plugins={"other": "acme_other"})
+    monkeypatch.setenv("STORECORE_OBSERVERS", "-watch")
+    result = cli("backends")
+    assert "off: see STORECORE_OBSERVERS" in row_of("watch", result)
+    assert "healthy" in row_of("other", result)
     assert "acme_watch" not in sys.modules
 
 
@@ -376,13 +437,22 @@ def test_a_read_that_would_end_the_program_is_a_step_that_failed(
     assert "refuses use after close" in result.stdout
 
 
-def test_an_interrupt_of_a_check_goes_through(cli, backend_with, monkeypatch):
+def test_an_interrupt_that_a_backend_raises_in_a_check_is_an_error(cli, backend_with, monkeypatch):
     def fail(*args):
         raise KeyboardInterrupt
 
     backend_with()
     monkeypatch.setattr(MemoryDataStore, "read_events", fail)
-    assert cli("backends", "--check", "partial").exit_code == 130
+    result = cli("backends", "--check", "partial")
+    assert (result.exit_code, "KeyboardInterrupt" in result.stderr) == (1, True)
+
+
+def test_an_interrupt_of_the_check_of_a_built_in_backend_goes_through(cli, monkeypatch):
+    def fail(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MemoryDataStore, "read_events", fail)
+    assert cli("backends", "--check", "memory").exit_code == 130
 
 
 @pytest.fixture
@@ -411,6 +481,7 @@ import locale
 name = "C" if locale.setlocale(locale.LC_ALL) != "C" else "C.UTF-8"
 locale.setlocale(locale.LC_ALL, name)
 """
+LOGGING = "the handlers or levels of the root logger or of storecore's"
 CHANGES = {
     "import os; os.environ['TZ'] = 'Asia/Tokyo'": "the time zone (TZ)",
     "import os, time; os.environ['TZ'] = 'Asia/Tokyo'; time.tzset()": "the time zone (TZ)",
@@ -421,9 +492,13 @@ CHANGES = {
     "import decimal; decimal.DefaultContext.prec = 6": "the decimal context",
     "import os; os.chdir('/')": "the working directory",
     "import socket; socket.setdefaulttimeout(3)": "the default timeout of sockets",
-    "import logging; logging.getLogger().addHandler(logging.NullHandler())": (
-        "the handlers of the root logger"
-    ),
+    "import logging; logging.getLogger().addHandler(logging.NullHandler())": LOGGING,
+    "import logging; logging.getLogger('storecore').setLevel(99)": LOGGING,
+    "import logging; logging.disable(logging.CRITICAL)": LOGGING,
+    "import sys; sys.path.append('/nowhere')": "sys.path",
+    "import warnings; warnings.simplefilter('ignore')": "the filters of warnings",
+    "import sys; sys.setrecursionlimit(54321)": "the limit of recursion",
+    "import sys; sys.excepthook = print": "sys.excepthook",
 }
 
 
@@ -435,6 +510,12 @@ def test_an_observer_that_changes_the_process_at_its_import_is_reported(cli, sit
     assert "FAILED  its import leaves the process as it was" in result.stdout
     assert "the observer 'watch' is not healthy: its import leaves the process" in result.stderr
     assert f": it changes {what}\n" in result.stderr
+
+
+def test_a_filter_of_warnings_with_a_text_is_no_change_for_others(cli, site):
+    source = "import warnings; warnings.filterwarnings('ignore', message='acme')"
+    site.install("acme", modules={"acme_watch": source + OBSERVER}, plugins={"watch": "acme_watch"})
+    assert cli("backends", "--check", "watch").exit_code == 0
 
 
 PLAIN = DECLARES.format(option="pass", body="pass", opened="return Store()", fields="")
@@ -512,6 +593,20 @@ def test_the_known_backends_are_listed_with_level_version_and_tier(cli):
     ]
     for tier, meaning in known.TIERS.items():
         assert f"\n{tier}: {meaning}" in result.stdout
+
+
+def test_with_the_known_backends_stands_how_to_be_listed_and_what_is_wished_for(cli):
+    shown = cli("backends", "--known").stdout
+    for number, step in enumerate(known.TO_BE_LISTED, 1):
+        assert f"\n{number}. {step}\n" in shown
+    wished = shown.splitlines()[-1]
+    assert [each.backend for each in known.WISHES if each.backend not in wished] == []
+
+
+def test_no_wish_is_known_already():
+    names = {each.name for each in known.KNOWN}
+    words = {word for each in known.WISHES for word in each.backend.lower().split()}
+    assert names & words == set()
 
 
 @pytest.mark.parametrize("more", [("--check", "file"), ("--set", "a=1")])

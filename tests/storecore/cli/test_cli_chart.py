@@ -126,6 +126,15 @@ def test_a_symbol_without_bars_is_an_error_with_a_suggestion(cli, at, traded):
     assert "no 1d bars of 'APL'; did you mean 'AAPL'?" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("strategy", "told"),
+    [("value", ""), ("valeu", "no records of strategy 'valeu' on these bars\n")],
+)
+def test_a_strategy_without_a_record_on_these_bars_is_told(cli, at, traded, strategy, told):
+    result = cli("chart", "AAPL", "--strategy", strategy, "--terminal", *at)
+    assert (result.exit_code, result.stderr) == (0, told)
+
+
 def test_a_column_that_is_not_there_is_an_error(cli, at, traded):
     assert "'vwap' is no further column" in cli("chart", "AAPL", "--column", "vwap", *at).stderr
 

@@ -102,6 +102,10 @@ class TestFundamentals:
 
     def test_a_backend_that_cannot_list_them_is_asked_one_by_one(self, cli, backend_with):
         told = cli("fundamentals", "AAPL", *backend_with()).stderr
+        assert told == "Error: no fundamentals of 'AAPL'\n"
+
+    def test_the_range_without_any_is_named(self, cli, at, a_filing):
+        told = cli("fundamentals", "AAPL", "--end", "1999-12-31", *at).stderr
         assert told == "Error: no fundamentals of 'AAPL' in that range\n"
 
 

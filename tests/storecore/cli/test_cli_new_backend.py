@@ -5,7 +5,12 @@ That the package can be built, installed and proven is tested in tests/test_thir
 
 from __future__ import annotations
 
+import errno
+import itertools
+import subprocess
 import tomllib
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -75,6 +80,22 @@ def test_the_python_files_of_a_package_compile(written):
             compile(text, path, "exec")
 
 
+@pytest.mark.parametrize("name", ["kv", "acme-kv", "interactive-brokers"])
+def test_the_python_files_of_a_package_are_formatted_and_without_a_finding_of_ruff(
+    cli, tmp_path, name
+):
+    cli("new-backend", name, tmp_path / "new")
+    ruff = pytest.importorskip("ruff").find_ruff_bin()  # of the extra `dev`
+    for command in (["format", "--check"], ["check", "--extend-select", "I,E501,UP,B"]):
+        done = subprocess.run(
+            [ruff, *command, "--no-cache", "."],
+            cwd=tmp_path / "new",
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stdout
+
+
 def test_the_readme_has_no_report_before_the_kit_has_run(written):
     _, _, rest = written("duckdb")["README.md"].partition("<!-- storecore report -->\n")
     assert rest == "not run yet\n<!-- /storecore report -->\n"
@@ -140,6 +161,47 @@ def test_a_folder_that_cannot_be_made_is_one_error(cli, tmp_path):
     assert (result.exit_code, "Not a directory" in result.stderr) == (1, True)
 
 
+@pytest.fixture
+def full_after(monkeypatch):
+    """Let the disk be full, or the user interrupt, when a number of files has been written."""
+
+    def fill(error, files):
+        opened, count = Path.open, itertools.count(1)
+
+        @contextmanager
+        def filled(path, mode="r", **options):
+            with opened(path, mode, **options) as file:
+                yield file
+                if mode == "x" and next(count) > files:
+                    raise error
+
+        monkeypatch.setattr(Path, "open", filled)
+
+    return fill
+
+
+def test_nothing_is_left_of_a_package_on_a_full_disk(cli, tmp_path, monkeypatch, full_after):
+    full_after(OSError(errno.ENOSPC, "No space left on device"), files=3)
+    new = tmp_path / "desk" / "new"
+    result = cli("new-backend", "duckdb", new)
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"Error: {new}/README.md: No space left on device\n",
+    )
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    assert cli("new-backend", "duckdb", new).exit_code == 0
+
+
+def test_nothing_is_left_of_a_package_after_an_interrupt_but_the_repository(
+    cli, tmp_path, full_after
+):
+    (tmp_path / ".git").mkdir()
+    full_after(KeyboardInterrupt(), files=5)
+    assert cli("new-backend", "duckdb", tmp_path).exit_code == 130
+    assert [each.name for each in tmp_path.iterdir()] == [".git"]
+
+
 def test_a_connection_string_is_no_folder_and_is_not_shown(cli):
     result = cli("new-backend", "duckdb", "postgresql://me:secret@host/db")
     assert (result.exit_code, "secret" in result.stderr) == (1, False)
@@ -155,7 +217,7 @@ def test_a_connection_string_is_no_folder_and_is_not_shown(cli):
         ("kv-", "did you mean 'kv'?"),
         ("../x", "did you mean 'x'?"),
         ("a" * 51, "at most 50"),
-        ("storecore-duckdb", "the package is named storecore-NAME (did you mean 'duckdb'?)"),
+        ("storecore-duckdb", "omit storecore-, which is added (did you mean 'duckdb'?)"),
         ("2db", "beginning with a letter"),
         ("", "NAME '': expected"),
         ("数", "NAME '数': expected"),
@@ -172,7 +234,7 @@ def test_a_name_that_cannot_be_mended_has_no_suggestion(refused):
 
 @pytest.mark.parametrize("name", ["file", "memory", "postgres", "routed"])
 def test_the_name_of_a_known_backend_is_refused(refused, name):
-    assert f"NAME {name!r}: a known backend has this name, of storecore" in refused(name)
+    assert f"NAME {name!r}: a known backend of storecore" in refused(name)
 
 
 def test_the_name_of_an_installed_backend_is_refused(refused, site):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 import storecore
@@ -32,6 +34,14 @@ from storecore import hookimpl
 @hookimpl
 def storecore_opened(store, spec):
     print("opened", spec.name)
+
+@hookimpl
+def storecore_written(kind, key):
+    print("written", key)
+
+@hookimpl
+def storecore_closed():
+    print("closed")
 """
 
 
@@ -60,6 +70,18 @@ def test_the_observer_of_a_file_is_called(cli, file, tmp_path):
     observer.write_text(OBSERVER)
     result = cli("ls", "--backend", "desk", "--plugin", file, "--plugin", observer)
     assert "opened desk" in result.stderr
+
+
+def test_what_an_observer_prints_in_a_hook_is_no_part_of_the_answer(cli, tmp_path, at):
+    observer, bars = tmp_path / "watch.py", tmp_path / "AAPL.csv"
+    observer.write_text(OBSERVER)
+    bars.write_text("date,open,high,low,close,volume\n2026-01-05,1,1,1,1,1\n")
+    imported = cli("import", bars, "--symbol", "AAPL", *at, "--plugin", observer)
+    assert (imported.exit_code, "written" in imported.stdout) == (0, False)
+    assert "written AAPL" in imported.stderr
+    listed = cli("ls", "--json", *at, "--plugin", observer)
+    assert [each["symbol"] for each in json.loads(listed.stdout)] == ["AAPL"]
+    assert "closed" in listed.stderr
 
 
 @pytest.mark.parametrize("last", ["ls", "--bad"])

@@ -45,6 +45,19 @@ WITH_SECRETS = [
     '{"api_key": "s3cr3t"}',
     "PWD=s3cr3t",
     "access_token=s3cr3t",
+    "secret: s3cr3t",
+    "the server refused token:s3cr3t and closed",
+    "password : 's3cr3t x s3cr3t'",
+    "GET /push\r\nX-Api-Key: s3cr3t\r\nAccept: */*",
+    "Authorization: Bearer s3cr3t",
+    "AUTHORIZATION: s3cr3t",
+    "token: the-s3cr3t",
+    "proxy-authorization: Basic s3cr3t, Accept: */*",
+    "b'POST / HTTP/1.1\\r\\nAuthorization: Digest s3cr3t\\r\\n'",
+    "Cookie: id=s3cr3t; s3cr3t",
+    "Set-Cookie: session=s3cr3t; Path=/",
+    "{'Authorization': 'Bearer s3cr3t', 'Cookie': 'a=s3cr3t; b'}",
+    '{"token": "s3cr3t"}',
     "expected postgresql://user:password@host, got postgresql://u:s3cr3t@h",
     repr("host=h password='s3cr3t'"),
 ]
@@ -58,6 +71,12 @@ HARMLESS = [
     "prices/BTC:USDT@X/2026-01.parquet",
     "backend postgres: the role writer@host may not",
     "[store] password: missing; expected str",
+    "[store] token: Expected `str`, got `int`",
+    "[store] secret: the environment variable NAME is not set; set it, or write ${NAME:-default}",
+    "[store] api_key: unknown option (did you mean 'path'?); expected one of path",
+    "passed: 3, tokens: 12, compass: north",
+    "the authorization of the role writer has ended",
+    "a cookie is not kept; nor is a token",
     "expected KEY=VALUE, as in base_path=data, got 'base_path'",
     "Ünïcødé, 「価格」",
     "",
@@ -92,7 +111,14 @@ def test_no_password_of_a_url_is_shown_whatever_it_is_made_of(password):
 
 
 def test_the_time_taken_grows_with_the_length_alone():
-    for text in ("a" * 99_999, "ab://" * 20_000, "pass" * 20_000, "ab:/@" * 20_000, "//" * 40_000):
+    texts = ["a" * 99_999, "ab://" * 20_000, "pass" * 20_000, "ab:/@" * 20_000, "//" * 40_000]
+    texts += [
+        "token:" * 20_000,
+        "cookie: " * 20_000,
+        "secret: bearer" + " " * 99_999,
+        "pwd :\n" * 20_000,
+    ]
+    for text in texts:
         begun = time.perf_counter()
         redacted(text)
         assert time.perf_counter() - begun < 2, text[:4]

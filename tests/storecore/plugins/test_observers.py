@@ -14,11 +14,14 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pyarrow as pa
 import pytest
+from msgspec import structs
 
+import storecore
 from storecore import (
     Action,
     ConfigError,
     DataStore,
+    Decision,
     InvalidData,
     StateVersion,
     StorageError,
@@ -27,6 +30,7 @@ from storecore import (
     open_store,
 )
 from storecore.builtin.memory import MemoryDataStore, storecore_backend
+from storecore.plugins.discovery import load_spec
 from storecore.plugins.observers import load_observers
 from storecore.protocols import CAPABILITIES
 from storecore.states import RUN_STATES
@@ -174,6 +178,64 @@ def test_bars_of_a_generator_are_counted_and_written(calls, store, bar):
     store.write_bars("AAPL", (bar(volume=row) for row in range(3)))
     assert calls == [("bars", "AAPL", 3)]
     assert store.bar_coverage("AAPL").count == 1
+
+
+COUNTING = """
+from msgspec import Struct
+from storecore import BackendSpec, NestedStore, Wrapper, hookimpl
+
+seen = []
+
+class Config(Struct):
+    store: NestedStore
+
+class Counting(Wrapper):
+    def _write(self, method, args, kwargs):
+        try:
+            result = super()._write(method, args, kwargs)
+        except Exception as error:
+            seen.append((method, type(error).__name__))
+            raise
+        seen.append((method, "done"))
+        return result
+
+@hookimpl
+def storecore_backend():
+    return BackendSpec(
+        name="counting",
+        config=Config,
+        open=lambda config: Counting(config.store.open()),
+        capabilities=lambda config: config.store.spec.capabilities,
+    )
+"""
+FAILED = {
+    "write_bars": lambda store, broken: store.write_bars("AAPL", broken),
+    "write_events": lambda store, broken: store.write_events(broken),
+    "write_fundamentals": lambda store, broken: store.write_fundamentals(broken),
+    "log_decisions": lambda store, broken: store.log_decisions("value", broken),
+    "log_orders": lambda store, broken: store.log_orders("value", orders=broken),
+    "append_audit": lambda store, broken: store.append_audit("orders", date(2026, 1, 5), broken),
+    "restore_state": lambda store, broken: store.restore_state("value", broken, expect=0),
+    "delete_events": lambda store, broken: store.delete_events(*EVER, types=broken),
+}
+
+
+@pytest.mark.usefixtures("calls")
+@pytest.mark.parametrize("observers", [True, False])
+@pytest.mark.parametrize("method", FAILED)
+def test_a_wrapper_sees_that_a_generator_fails_with_and_without_observers(site, method, observers):
+    def broken():
+        raise KeyError("no more rows")
+        yield
+
+    site.backend(COUNTING, name="counting")
+    config = {"backend": "counting", "store": {"backend": "memory"}}
+    with open_store(config, observers=observers) as store:
+        import acme_counting
+
+        with pytest.raises(KeyError, match="no more rows"):
+            FAILED[method](store, broken())
+    assert acme_counting.seen == [(method, "KeyError")]
 
 
 @pytest.mark.parametrize("bars", [[], iter(())])
@@ -338,6 +400,17 @@ def test_an_observer_is_notified_of_what_another_store_held_by_strategy(site, ca
         ]
 
 
+def test_copied_records_of_a_run_are_reported_as_those_of_a_run(store, calls):
+    with open_store("memory", observers=False) as source:
+        source.log_decision("value", Decision("AAPL", Action.BUY, 0.1, 0.5, "cheap"), run="bt-7")
+        source.log_decision("value", Decision("AAPL", Action.BUY, 0.1, 0.5, "cheap"))
+        logged = list(source.iter_audit("decisions"))
+    calls.clear()
+    for day, line in logged:
+        store.append_audit("decisions", day, [line])
+    assert calls == [("run_decisions", "value", 1), ("decisions", "value", 1)]
+
+
 def test_an_observer_is_told_how_many_bars_were_deleted(store, calls, bar):
     store.write_bars("AAPL", [bar(), bar(date=datetime(2026, 1, 6))])
     calls.clear()
@@ -383,7 +456,8 @@ def test_an_observer_that_raises_is_logged_and_the_others_are_reported(site, wri
     assert (record.name, record.levelno, record.getMessage()) == (
         "storecore",
         logging.ERROR,
-        f"observer a_bad failed in {hook}; the store goes on",
+        f"plugin 'a_bad' from acme-bad 1.0 (entry point 'acme_bad') failed in {hook}; the store "
+        "goes on",
     )
     assert "observer bug" in caplog.text
 
@@ -428,7 +502,8 @@ def test_an_observer_that_raises_is_logged_and_the_others_are_reported(site, wri
         ),
         (
             WATCH + "    yield",
-            "acme_bad.py:14: storecore_closed has a yield, so a call does not run it",
+            "acme_bad.py:14: storecore_closed has a yield, and nothing runs it; write a plain "
+            "function",
         ),
         (
             WATCH.replace("@hookimpl", "@hookimpl(wrapper=True)", 1),
@@ -477,7 +552,7 @@ def test_a_hook_that_fails_at_each_write_is_logged_in_full_once_and_then_counted
     with open_store("memory") as store:
         for key in ["a"] * 100 + ["b"]:
             store.write_event(records.event(type=key))
-    failed = "observer a_bad failed in storecore_written"
+    failed = "plugin 'a_bad' from acme-bad 1.0 (entry point 'acme_bad') failed in storecore_written"
     assert [(each.getMessage(), bool(each.exc_info)) for each in caplog.records] == [
         (f"{failed}; the store goes on", True),
         (f"{failed} 10 times with OSError", False),
@@ -506,7 +581,7 @@ def test_observers_are_loaded_once(site, calls):
     open_store("memory")
     site.install("acme-late", modules={"acme_late": WATCH}, plugins={"late": "acme_late"})
     open_store("memory")
-    assert [plugin.list_name_plugin()[0][0] for plugin in load_observers().managers] == ["watch"]
+    assert [observer.described.split("'")[1] for observer in load_observers().all] == ["watch"]
 
 
 def test_listing_backends_loads_no_observer(site):
@@ -541,6 +616,38 @@ def test_a_namesake_of_an_observer_is_reported_too(site):
     import acme_two
 
     assert acme_one.calls == acme_two.calls == [("opened", "memory")]
+
+
+def test_observers_are_called_by_name_whatever_one_of_them_raises(site):
+    order = """
+from storecore import hookimpl
+import acme_order
+
+@hookimpl(tryfirst={first})
+def storecore_written():
+    acme_order.calls.append("{name}")
+    raise OSError
+"""
+    site.install("acme-order", modules={"acme_order": "calls = []"})
+    for name, first in (("b", False), ("c", True), ("a", False)):
+        source = order.format(name=name, first=first)
+        site.install(
+            f"acme-{name}", modules={f"acme_{name}": source}, plugins={name: f"acme_{name}"}
+        )
+    open_store("memory").write_event(records.event())
+    import acme_order
+
+    assert acme_order.calls == ["a", "b", "c"]
+
+
+def test_an_observer_that_two_entry_points_name_is_called_once(site):
+    both = {"watch": "acme_watch", "again": "acme_watch"}
+    site.install("acme-watch", modules={"acme_watch": WATCH}, plugins=both)
+    import acme_watch
+
+    with storecore.register(acme_watch):
+        open_store("memory")
+    assert acme_watch.calls == [("opened", "memory")]
 
 
 def test_a_watched_store_can_be_copied_like_the_store_itself(store):
@@ -623,7 +730,10 @@ def test_whatever_an_observer_raises_harms_no_write(site, event, caplog, hook, r
     with open_store("memory") as store:
         store.write_event(event())
         assert len(store.read_events(datetime.min, datetime.max)) == 1
-    assert caplog.messages == [f"observer bad failed in {hook}; the store goes on"]
+    assert caplog.messages == [
+        f"plugin 'bad' from acme-bad 1.0 (entry point 'acme_bad') failed in {hook}; the store "
+        "goes on"
+    ]
 
 
 @pytest.mark.parametrize("raised", ["SystemExit", "GeneratorExit"])
@@ -664,7 +774,7 @@ def test_an_interrupt_while_observers_are_loaded_leaves_them_to_be_loaded_again(
         open_store("memory")
     (path / "acme_watch.py").write_text(WATCH)
     open_store("memory")
-    assert len(load_observers().managers) == 1
+    assert len(load_observers().all) == 1
 
 
 @pytest.mark.parametrize("bound", [False, True])
@@ -794,10 +904,57 @@ def test_observers_are_on_where_the_environment_says_so(calls, monkeypatch, word
 
 
 @pytest.mark.usefixtures("site")
-def test_another_word_in_the_environment_is_refused(monkeypatch):
-    monkeypatch.setenv("STORECORE_OBSERVERS", "perhaps")
-    with pytest.raises(ConfigError, match=r"^STORECORE_OBSERVERS='perhaps': expected one of on, 1"):
+@pytest.mark.parametrize("word", ["perhaps", "-", "-a,", "-a,b", "off,-a"])
+def test_another_word_in_the_environment_is_refused(monkeypatch, word):
+    monkeypatch.setenv("STORECORE_OBSERVERS", word)
+    said = rf"^STORECORE_OBSERVERS='{word}': expected one of on, 1.* leave out, as in -prometheus,"
+    with pytest.raises(ConfigError, match=said):
         open_store("memory")
+
+
+@pytest.mark.parametrize("word", ["-bad", "-other, -bad"])
+def test_observers_that_the_environment_names_are_left_out(site, monkeypatch, calls, word, caplog):
+    site.install("acme-bad", modules={"acme_bad": "1 / 0"}, plugins={"bad": "acme_bad"})
+    monkeypatch.setenv("STORECORE_OBSERVERS", word)
+    open_store("memory")
+    assert ("acme_bad" in sys.modules, calls, caplog.messages) == (
+        False,
+        [("opened", "memory")],
+        [],
+    )
+    monkeypatch.setenv("STORECORE_OBSERVERS", f"{word},-watch")
+    assert type(open_store("memory")) is MemoryDataStore
+
+
+@pytest.mark.parametrize("given", ["off", "", 0, 1, None, ["watch"]])
+@pytest.mark.parametrize("name", ["observers", "create"])
+def test_an_argument_that_is_no_bool_is_refused(calls, name, given):
+    said = f"^open_store: {name}: expected True or False, got {type(given).__name__}"
+    with pytest.raises(ConfigError, match=said):
+        open_store("memory", **{name: given})
+    assert calls == []
+
+
+def test_a_value_that_names_observers_is_refused_with_the_place_for_names():
+    with pytest.raises(
+        ConfigError, match="name them in the environment: STORECORE_OBSERVERS=-NAME"
+    ):
+        open_store("memory", observers="prometheus")
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (
+            "observers",
+            r"unknown option; .* are switched off by open_store\(…, observers=False\), or",
+        ),
+        ("create", r"unknown option; .* argument of open_store: open_store\(…, create=False\)"),
+    ],
+)
+def test_an_argument_of_open_store_in_a_config_says_where_it_goes(option, said):
+    with pytest.raises(ConfigError, match=said):
+        open_store({"backend": "memory", option: False})
 
 
 @pytest.mark.usefixtures("calls")
@@ -817,16 +974,82 @@ def test_two_watched_stores_of_a_kind_are_of_one_type(tmp_path):
 def test_a_watched_store_is_pickled_as_what_it_watches_is(calls, tmp_path, bar, monkeypatch):
     with open_store("file", base_path=tmp_path) as store:
         pickled = pickle.dumps(store)
-        again = pickle.loads(pickled)
         calls.clear()
+        again = pickle.loads(pickled)
         again.write_bars("AAPL", [bar()])
-        assert (type(again), calls) == (type(store), [("bars", "AAPL", 1)])
+        assert (type(again), calls) == (type(store), [("opened", "file"), ("bars", "AAPL", 1)])
         assert store.symbols() == ["AAPL"]
     again.close()
-    assert calls == [("bars", "AAPL", 1), ("closed",), ("closed",)]
+    assert calls == [("opened", "file"), ("bars", "AAPL", 1), ("closed",), ("closed",)]
     monkeypatch.setenv("STORECORE_OBSERVERS", "off")
     with pickle.loads(pickled) as unwatched:
         assert type(unwatched).__name__ == "FileDataStore"
+
+
+def test_a_closed_store_that_is_unpickled_is_reported_as_neither_opened_nor_closed(calls, tmp_path):
+    store = open_store("file", base_path=tmp_path)
+    store.close()
+    calls.clear()
+    pickle.loads(pickle.dumps(store)).close()
+    assert calls == []
+
+
+def test_an_unpickled_store_gives_its_hook_the_spec_of_its_backend(site, tmp_path):
+    source = """
+from storecore import hookimpl
+
+specs = []
+
+@hookimpl
+def storecore_opened(spec):
+    specs.append(spec)
+"""
+    site.install("acme-watch", modules={"acme_watch": source}, plugins={"watch": "acme_watch"})
+    nested = {"backend": "file", "base_path": tmp_path}
+    with open_store("cached", store=nested) as store, pickle.loads(pickle.dumps(store)) as again:
+        pickle.loads(pickle.dumps(again)).close()
+    import acme_watch
+
+    first, second, third = acme_watch.specs
+    assert first == second == third
+    assert (first.name, "pickled" in first.promises) == ("cached", True)
+
+
+def test_a_store_of_a_backend_that_this_process_lacks_is_unpickled_and_observed(
+    calls, tmp_path, event, caplog
+):
+    spec = structs.replace(load_spec("file"), name="mine")
+    with storecore.register(spec), open_store("mine", base_path=tmp_path) as store:
+        pickled = pickle.dumps(store)
+    calls.clear()
+    with pickle.loads(pickled) as again:
+        again.write_event(event())
+    assert calls == [("events", "news", 1), ("closed",)]
+    (said,) = caplog.messages
+    assert said.startswith("storecore_opened is not called for an unpickled store: no backend 'm")
+
+
+def test_a_store_that_is_closed_in_a_hook_is_reported_when_the_program_closes_it(site):
+    told = 'calls.append(("opened", spec.name))'
+    source = WATCH.replace(told, told + "\n    store.close()")
+    site.install("acme-watch", modules={"acme_watch": source}, plugins={"watch": "acme_watch"})
+    store = open_store("memory")
+    import acme_watch
+
+    assert acme_watch.calls == [("opened", "memory")]
+    store.close()
+    store.close()
+    assert acme_watch.calls == [("opened", "memory"), ("closed",)]
+
+
+def test_a_store_that_is_closed_again_in_the_hook_of_its_closing_is_reported_once(site):
+    told = 'calls.append(("closed",))'
+    source = WATCH.replace(told, told + "\n    store.close()")
+    site.install("acme-watch", modules={"acme_watch": source}, plugins={"watch": "acme_watch"})
+    open_store("memory").close()
+    import acme_watch
+
+    assert acme_watch.calls == [("opened", "memory"), ("closed",)]
 
 
 def test_a_watched_store_that_cannot_be_pickled_says_why(store):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
+import warnings
+from multiprocessing import get_context
 from pathlib import Path
 from textwrap import dedent
+from types import ModuleType
 
 import pytest
 from msgspec import Struct
@@ -128,11 +130,17 @@ def test_the_name_of_a_registered_backend_is_refused():
 
 def forked(work):
     """Return whether a forked child, which may not wait for a lock for long, finds `work` true."""
-    child = os.fork()
-    if not child:
+
+    def run():
         signal.alarm(20)
-        os._exit(0 if work() else 1)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        sys.exit(0 if work() else 1)
+
+    child = get_context("fork").Process(target=run)
+    with warnings.catch_warnings():  # Python 3.12 and later warn if there are threads
+        warnings.simplefilter("ignore", DeprecationWarning)
+        child.start()
+    child.join()
+    return child.exitcode == 0
 
 
 def test_a_forked_child_has_the_registered_backends_and_registers_its_own():
@@ -154,6 +162,8 @@ def test_a_child_forked_while_a_thread_registers_a_backend_does_not_wait_for_it(
     assert begun.wait(30)
     monkeypatch.undo()
     assert forked(lambda: storecore.register(spec_named("two")) and "two" in names())
+    registry._registering.after_fork()  # called after a fork: here it gives what a child has
+    storecore.register(spec_named("three"))
     over.set()
     thread.join()
     registry.remove(registry.registered("storecore.backends"))
@@ -182,7 +192,9 @@ def test_of_threads_that_register_one_name_at_once_one_succeeds():
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("fake", "expected a BackendSpec, got str"),
+        ("fake", r"storecore\.register\(\): expected a function that is marked with @storecore"),
+        (None, r"storecore\.register\(\): expected a function that is marked with @storecore"),
+        (MemoryDataStore, "got the class MemoryDataStore; give an object of it"),
         (spec_named(""), "expected its spec to have a name, got ''"),
         (spec_named(None), "expected its spec to have a name, got None"),
         (spec_named("fake", capabilities=frozenset({"Catalg"})), "did you mean 'Catalog'"),
@@ -193,6 +205,80 @@ def test_of_threads_that_register_one_name_at_once_one_succeeds():
 def test_an_invalid_spec_is_refused(spec, said):
     with pytest.raises(storecore.BackendLoadError, match=said):
         storecore.register(spec)
+
+
+class Watch:
+    """An observer that is an object."""
+
+    def __init__(self):
+        self.seen = []
+
+    @storecore.hookimpl
+    def storecore_written(self, kind, key, count):
+        self.seen.append((kind, key, count))
+
+
+def write_a_state():
+    with storecore.open_store("memory") as store:
+        store.save_strategy_state("value", {})
+
+
+def test_an_object_may_be_an_observer_until_it_is_removed():
+    watch = Watch()
+    write_a_state()
+    with storecore.register(watch):
+        write_a_state()
+    write_a_state()
+    assert watch.seen == [("state", "value", 1)]
+
+
+def test_a_module_may_be_an_observer():
+    module = ModuleType("watch")
+    exec(OBSERVER, vars(module))
+    with storecore.register(module):
+        write_a_state()
+    assert module.SEEN == [("state", "value", 1)]
+
+
+def test_an_object_may_be_a_backend_and_an_observer():
+    class Both(Watch):
+        @storecore.hookimpl
+        def storecore_backend(self):
+            return spec_named("fake")
+
+    both = Both()
+    with storecore.register(both), storecore.open_store("fake") as store:
+        store.save_strategy_state("value", {})
+    assert both.seen == [("state", "value", 1)]
+    assert "fake" not in names()
+
+
+def test_an_error_of_a_registered_observer_names_what_registered_it(caplog):
+    class Failing:
+        @storecore.hookimpl
+        def storecore_written(self):
+            raise OSError("no luck")
+
+    with storecore.register(Failing()):
+        write_a_state()
+    (said,) = caplog.messages
+    assert said.startswith("plugin 'Failing' from storecore.register() failed in storecore_written")
+
+
+def test_an_object_is_registered_once_and_two_of_a_class_are_two():
+    one, two = Watch(), Watch()
+    with storecore.register(one), storecore.register(two):
+        with pytest.raises(storecore.BackendLoadError, match="this object is a plugin already"):
+            storecore.register(one)
+        write_a_state()
+    assert one.seen == two.seen == [("state", "value", 1)]
+
+
+def test_a_file_and_its_module_are_registered_once(plugin):
+    with register_file(plugin(OBSERVER)):
+        module = sys.modules["storecore_plugin_desk"]
+        with pytest.raises(storecore.BackendLoadError, match="this file is a plugin already, from"):
+            storecore.register(module)
 
 
 BACKEND = """
@@ -261,6 +347,14 @@ def test_a_file_may_be_an_observer_until_it_is_removed(plugin, bar):
     assert seen == [("bars", "AAPL", 1)]
 
 
+def test_a_file_that_is_registered_again_is_another_plugin(plugin):
+    with register_file(plugin(OBSERVER)):
+        found = set(registry.registered("storecore.plugins"))
+    with register_file(plugin(OBSERVER)):
+        found |= set(registry.registered("storecore.plugins"))
+    assert len(found) == 2
+
+
 def test_a_file_that_is_registered_again_observes_as_it_is_now(plugin):
     register_file(plugin(OBSERVER)).undo()
     with register_file(plugin(OBSERVER)):
@@ -326,7 +420,9 @@ def test_a_child_forked_while_a_thread_loads_observers_loads_them_itself(plugin,
         thread.start()
         assert begun.wait(30)
         monkeypatch.undo()
-        assert forked(lambda: len(load_observers().managers) > 0)
+        assert forked(lambda: len(load_observers().all) > 0)
+        observers._loading.after_fork()  # called after a fork: here it gives what a child has
+        assert len(load_observers().all) > 0
         over.set()
         thread.join()
 

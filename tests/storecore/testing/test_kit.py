@@ -31,6 +31,12 @@ def test_an_earlier_version_had_fewer_laws():
     assert laws_of(4) - laws_of(3) == {"K1", "K2", "K3", "K4", "History"}
 
 
+def test_the_kit_has_each_test_that_version_4_had():
+    names = Path(__file__).with_name("names_of_kit_4.txt").read_text().split()
+    gone = [name for name in names if not hasattr(storecore.testing.DataStoreSuite, name)]
+    assert gone == [], "reports and `known_failures` refer to these names"
+
+
 def test_versions_count_from_one_and_the_last_is_the_current_one():
     assert list(VERSIONS) == list(range(1, int(KIT) + 1))
 

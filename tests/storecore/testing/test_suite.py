@@ -22,7 +22,7 @@ def inherit(bases=(DataStoreSuite,), **given):
 
 def test_the_suite_is_all_that_the_package_gives():
     others = {"LookAheadFinding", "look_ahead_of"}  # for strategies
-    assert set(storecore.testing.__all__) == {"DataStoreSuite", "validate"} | others
+    assert set(storecore.testing.__all__) == {"DataStoreSuite", "KIT", "validate"} | others
     with pytest.raises(AttributeError, match="no attribute 'Suite'"):
         storecore.testing.Suite  # noqa: B018
 

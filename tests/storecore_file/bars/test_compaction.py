@@ -14,6 +14,7 @@ from storecore_file.bars import layout
 from storecore_file.bars.layout import (
     ceiling,
     floor,
+    may_merge,
     mergeable,
     new_partitions,
     partition_of,
@@ -202,6 +203,20 @@ def test_what_is_not_worth_it_yet_is_merged_by_the_impatient():
     assert mergeable([3_000, 2_000]) is None
     assert mergeable([3_000, 2_000], patient=False) == slice(0, 2)
     assert mergeable([3_101, 3_100], patient=False) is None
+
+
+@pytest.mark.parametrize(
+    ("sizes", "asked"),
+    [
+        ([], []),
+        ([10], [False]),
+        ([3_101, 3_100, 3_101], [False, False, False]),
+        ([3_101, 3_100, 3_101, 9], [False, False, True, True]),
+        ([9, 3_101, 6_200, 0], [True, True, True, True]),
+    ],
+)
+def test_partitions_beside_which_no_other_is_small_enough_are_not_merged(small, sizes, asked):
+    assert may_merge(sizes) == asked
 
 
 @given(st.lists(st.integers(1, 7_000), max_size=12), st.booleans())

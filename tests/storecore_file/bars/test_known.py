@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from storecore import PriceBar
+from storecore import PriceBar, open_store
 from storecore.knowledge import clock
 from storecore.values.times import exact_instant
 from storecore_file import FileDataStore
@@ -152,3 +152,21 @@ def test_what_was_forming_is_read_with_the_others_as_the_versions_say(store, day
     quick = list(answers(store.at(at)))
     monkeypatch.setattr(Bars, "known", lambda *given: None)
     assert quick == list(answers(store.at(at)))
+
+
+@pytest.mark.parametrize("budget", [0, 2**28])
+@pytest.mark.parametrize("day", [1_000, 2_000.5, 2_700, 2_998.5])
+def test_what_was_forming_within_a_long_partition_is_read_while_it_is_open(base, budget, day):
+    """Its dates are needed to find when the bar was recorded: the file is closed by then."""
+    given = [
+        PriceBar("A", DAY + timedelta(each), each / 7, each / 11, each / 13, each / 17, each)
+        for each in range(3_000)
+    ]
+    at, start = DAY + timedelta(day), DAY + timedelta(day - 10)
+    with open_store("memory") as other, FileDataStore(base, durability="os") as store:
+        for each in (other, store):
+            each.write_bars("A", given)
+        expected = other.at(at).read_bar_table("A", start).to_pylist()
+    with FileDataStore(base, create=False, cache_bytes=budget) as store:
+        for _ in range(2):
+            assert store.at(at).read_bar_table("A", start).to_pylist() == expected

@@ -8,7 +8,7 @@ import pytest
 
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import EMPTY, bar_columns_of, series_table
-from storecore.errors import LockTimeout, StorageError
+from storecore.errors import CorruptData, LockTimeout, StorageError
 from storecore.values.times import EARLIEST, LATEST, TimeRange, exact_instant
 from storecore_file.bars import layout, partition
 from storecore_file.bars.history import BarHistory
@@ -216,6 +216,39 @@ def test_a_partition_without_bars_is_removed(writer, names):
     writer.write(bars([200]))
     assert writer.delete(day(0), day(10)) == 1
     assert names() == ["2026-07"]
+
+
+def test_a_deletion_reads_no_bars_of_other_partitions(writer, series):
+    writer.write(bars([0]))
+    writer.write(bars([200]))
+    path = series.folder / "2026-07.parquet"
+    content = bytearray(path.read_bytes())
+    content[8:200] = bytes(192)  # its bars
+    path.write_bytes(content)
+    assert writer.delete(day(0), day(10)) == 1
+    writer.drop_empty()
+    with pytest.raises(CorruptData):
+        series.read(TimeRange(EARLIEST, LATEST, True))
+
+
+def test_a_deletion_opens_no_large_files_to_see_whether_they_are_empty(writer, monkeypatch):
+    writer.write(bars([0]))
+    writer.write(bars([200]))
+    opened = list[str]()
+    monkeypatch.setattr("storecore_file.bars.writer.SMALL_BYTES", 0)
+    monkeypatch.setattr(Series, "open", lambda series, part, look: opened.append(part.name))
+    writer.drop_empty()
+    assert opened == []
+
+
+def test_a_merge_opens_no_partitions_that_are_too_large_for_one(writer, names, monkeypatch):
+    for first in (0, 100, 200, 300):
+        writer.write(bars(range(first, first + 5)))
+    before = names()
+    monkeypatch.setattr(layout, "PARTITION_BYTES", 1)
+    monkeypatch.setattr(Series, "open", lambda *_: pytest.fail("opened"))
+    writer.tidy()
+    assert names() == before
 
 
 def test_a_partition_stays_empty_while_the_journal_has_its_bars(writer, series, journal, names):

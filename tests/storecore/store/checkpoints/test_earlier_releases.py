@@ -10,7 +10,7 @@ from storecore import Maintenance, StorageError
 from storecore.builtin.memory import MemoryConfig, MemoryDataStore
 from storecore.builtin.readonly import ReadonlyStore
 from storecore.config import observed as observing
-from storecore.plugins.observers import Observers
+from storecore.plugins.observers import Observer, Observers
 from storecore.plugins.spec import BackendSpec
 from storecore.protocols import CAPABILITIES
 from storecore.store.checkpoints import checkpoint, verify
@@ -36,7 +36,9 @@ def observed(store):
         open=lambda config: store,
         capabilities=frozenset(WHOLE),
     )
-    return observing.observed(store, spec, spec.capabilities, Observers((_Silent(),)))
+    return observing.observed(
+        store, spec, spec.capabilities, Observers((Observer("silent", _Silent()),))
+    )
 
 
 class _Silent:
