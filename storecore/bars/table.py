@@ -147,11 +147,10 @@ def repeated(symbol: str, rows: int) -> pa.Array:
 
 def text_column(texts: Sequence[str]) -> pa.Array:
     """Return texts as a column. `pa.array` and `pa.scalar` import pandas, as `EMPTY` says."""
-    stored = [text.encode() for text in texts]
-    ends = array("i", accumulate(map(len, stored), initial=0))
-    return pa.StringArray.from_buffers(
-        len(stored), pa.py_buffer(ends), pa.py_buffer(b"".join(stored))
-    )
+    joint = "".join(texts)
+    lengths = map(len, texts) if joint.isascii() else (len(text.encode()) for text in texts)
+    ends = pa.py_buffer(array("i", accumulate(lengths, initial=0)))
+    return pa.StringArray.from_buffers(len(texts), ends, pa.py_buffer(joint.encode()))
 
 
 def number_column(numbers: Iterable[float], kind: pa.DataType, code: str) -> pa.Array:

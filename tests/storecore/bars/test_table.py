@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from storecore import PriceBar
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import (
+    DATE,
     EMPTY,
     EXACT,
     FIELDS,
@@ -21,7 +22,10 @@ from storecore.bars.table import (
     buffer_of,
     instants_of,
     joined,
+    number_column,
+    repeated,
     series_table,
+    text_column,
     upserted,
     values,
     with_exact,
@@ -155,3 +159,23 @@ def test_values_are_those_of_slices_and_chunks(column):
 )
 def test_whole_numbers_below_2_63_are_distinguished_from_others(floats, whole):
     assert all_whole(pa.chunked_array([floats], pa.float64())) is whole
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["A", "", "BRK/B"], ["Ünï", "aapl", "日本", ""]])
+def test_texts_are_a_column(texts):
+    found = text_column(texts)
+    found.validate(full=True)
+    assert found.equals(pa.array(texts, pa.string()))
+
+
+def test_numbers_are_a_column_of_their_kind():
+    assert number_column([1, 2.5], pa.float64(), "d").equals(pa.array([1.0, 2.5], pa.float64()))
+    assert number_column([], DATE, "q").equals(pa.array([], DATE))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1_023, 1_024, 1_025, 8_192, 8_193])
+def test_a_symbol_is_repeated(rows):
+    for symbol in ("A", "Ünï", "x" * 300):
+        found = repeated(symbol, rows)
+        found.validate(full=True)
+        assert found.to_pylist() == [symbol] * rows
