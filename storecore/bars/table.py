@@ -56,7 +56,7 @@ def series_table(columns: BarColumns) -> pa.Table:
     """Return checked columns as a series table."""
     volumes: list[Any] = columns.volume
     try:
-        floats, schema = _column(list(map(float, volumes)), pa.float64(), "d"), SERIES
+        floats, schema = number_column(list(map(float, volumes)), pa.float64(), "d"), SERIES
     except TypeError:  # a volume is None
         floats, schema = pa.array(_floats(volumes), pa.float64()), NULLABLE
         volumes = [each or 0 for each in volumes]
@@ -148,11 +148,10 @@ def repeated(symbol: str, rows: int) -> pa.Array:
 
 def text_column(texts: Sequence[str]) -> pa.Array:
     """Return texts as a column. `pa.array` and `pa.scalar` import pandas, as `EMPTY` says."""
-    stored = [text.encode() for text in texts]
-    ends = array("i", accumulate(map(len, stored), initial=0))
-    return pa.StringArray.from_buffers(
-        len(stored), pa.py_buffer(ends), pa.py_buffer(b"".join(stored))
-    )
+    joint = "".join(texts)
+    lengths = map(len, texts) if joint.isascii() else (len(text.encode()) for text in texts)
+    ends = pa.py_buffer(array("i", accumulate(lengths, initial=0)))
+    return pa.StringArray.from_buffers(len(texts), ends, pa.py_buffer(joint.encode()))
 
 
 def number_column(numbers: Iterable[float], kind: pa.DataType, code: str) -> pa.Array:
@@ -164,7 +163,7 @@ def number_column(numbers: Iterable[float], kind: pa.DataType, code: str) -> pa.
 def repeated_once(symbol: str, rows: int) -> pa.DictionaryArray:
     """Return a column that repeats a symbol, which it holds once, and for each row a 0."""
     places = pa.Array.from_buffers(pa.int8(), rows, [None, pa.py_buffer(bytes(rows))])
-    return pa.DictionaryArray.from_arrays(places, pa.array([symbol], pa.string()), safe=False)
+    return pa.DictionaryArray.from_arrays(places, text_column([symbol]), safe=False)
 
 
 def owned(table: pa.Table) -> pa.Table:
@@ -232,14 +231,10 @@ def _offsets(length: int, steps: int) -> pa.Buffer:
 
 
 def _of_numbers(columns: BarColumns, volumes: pa.Array, schema: pa.Schema) -> pa.Table:
-    prices = (_column(each, pa.float64(), "d") for each in columns[1:5])
-    return pa.Table.from_arrays([_column(columns.date, DATE, "q"), *prices, volumes], schema=schema)
-
-
-def _column(numbers: Iterable[float], kind: pa.DataType, code: Literal["q", "d"]) -> pa.Array:
-    """Return numbers as a column, without `pa.array`: that imports pandas, as `EMPTY` says."""
-    stored = array(code, numbers)
-    return pa.Array.from_buffers(kind, len(stored), [None, pa.py_buffer(stored)])
+    prices = (number_column(each, pa.float64(), "d") for each in columns[1:5])
+    return pa.Table.from_arrays(
+        [number_column(columns.date, DATE, "q"), *prices, volumes], schema=schema
+    )
 
 
 def _floats(values: Iterable[Any]) -> list[float | None]:
@@ -286,7 +281,7 @@ def all_finite(floats: pa.ChunkedArray | pa.Array) -> bool:
 
 def has_negative(numbers: pa.ChunkedArray) -> bool:
     """Return whether one of some numbers is below 0."""
-    zero = _column([0.0], pa.float64(), "d")[0]
+    zero = number_column([0.0], pa.float64(), "d")[0]
     return pc.any(pc.less(numbers, zero)).as_py() is True
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from storecore import PriceBar
 from storecore.bars.rows import BarColumns
 from storecore.bars.table import (
+    DATE,
     EMPTY,
     EXACT,
     FIELDS,
@@ -21,9 +22,11 @@ from storecore.bars.table import (
     buffer_of,
     instants_of,
     joined,
+    number_column,
     repeated,
     repeated_once,
     series_table,
+    text_column,
     upserted,
     values,
     with_exact,
@@ -169,3 +172,23 @@ def test_a_column_that_repeats_a_symbol_holds_it_once():
 def test_a_column_repeats_a_long_symbol_and_a_symbol_of_many_rows_too():
     assert repeated("S" * 300, 2).to_pylist() == ["S" * 300] * 2
     assert repeated("A", 10_000).to_pylist() == ["A"] * 10_000
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["A", "", "BRK/B"], ["Ünï", "aapl", "日本", ""]])
+def test_texts_are_a_column(texts):
+    found = text_column(texts)
+    found.validate(full=True)
+    assert found.equals(pa.array(texts, pa.string()))
+
+
+def test_numbers_are_a_column_of_their_kind():
+    assert number_column([1, 2.5], pa.float64(), "d").equals(pa.array([1.0, 2.5], pa.float64()))
+    assert number_column([], DATE, "q").equals(pa.array([], DATE))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1_023, 1_024, 1_025, 8_192, 8_193])
+def test_a_symbol_is_repeated(rows):
+    for symbol in ("A", "Ünï", "x" * 300):
+        found = repeated(symbol, rows)
+        found.validate(full=True)
+        assert found.to_pylist() == [symbol] * rows
