@@ -114,8 +114,7 @@ class _Steps:
     def __init__(self) -> None:
         self.number = 0
         self.longest = 0, 0  # and its start, the last one if there are several
-        self._counted = _counts(pa.array([], pa.int64()))
-        self._more = list[pa.Table]()
+        self._counted = list[pa.StructArray]()
 
     def add(self, starts: pa.Array, steps: pa.Array) -> None:
         """Add the steps of a piece of the series."""
@@ -125,38 +124,26 @@ class _Steps:
         most = pc.max(steps)
         last = starts.filter(pc.equal(steps, most))[-1]
         self.longest = max(self.longest, (most.as_py(), last.as_py()))
-        self._more.append(_counts(steps))
-        if sum(map(len, self._more)) > max(_PIECE, len(self._counted)):
-            self._merge()
-
-    def _merge(self) -> None:
-        joined = pa.concat_tables([self._counted, *self._more])
-        summed = joined.group_by("step").aggregate([("count", "sum")])
-        self._counted = pa.table({"step": summed["step"], "count": summed["count_sum"]})
-        self._more.clear()
+        self._counted.append(pc.value_counts(steps))
 
     def gaps(self, often: int) -> int:
         """Return how many steps are gaps, given how often a length may occur that is none."""
         if self.number < _FEW:
             return 0
-        self._merge()
-        counted = self._counted.sort_by("step")
-        ranks = pc.cumulative_sum(counted["count"])
+        lengths, counts = pa.concat_arrays(self._counted).flatten()
+        order = pc.sort_indices(lengths)
+        lengths, counts = lengths.take(order), counts.take(order)
+        ranks = pc.cumulative_sum(counts)
 
         def at(rank: int) -> int:
             """Return the step of a rank, by length."""
-            return int(counted["step"][pc.index(pc.greater(ranks, rank), True).as_py()].as_py())
+            return int(lengths[pc.index(pc.greater(ranks, rank), True).as_py()].as_py())
 
         last = self.number - 1
         median, most = (at(int(share * last)) for share in (0.5, 0.99))
         recurring = at(last - min(often, last))
         limit = max(10 * median, 5 * most, 2 * recurring if often else 0)
-        return pc.sum(counted["count"].filter(pc.greater(counted["step"], limit))).as_py() or 0
-
-
-def _counts(steps: pa.Array) -> pa.Table:
-    counts = pc.value_counts(steps)
-    return pa.table({"step": counts.field("values"), "count": counts.field("counts")})
+        return pc.sum(counts.filter(pc.greater(lengths, limit))).as_py() or 0
 
 
 def _text(instant: int) -> str:
