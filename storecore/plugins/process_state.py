@@ -18,6 +18,7 @@ from typing import Any
 from storecore.plugins.loader import PluginError, load_plugin
 from storecore.plugins.metadata import Plugin
 from storecore.plugins.registry import RegisteredEntryPoint
+from storecore.values.logger import log as _log
 
 
 def _zone() -> tuple[Any, ...]:
@@ -52,7 +53,7 @@ def _general_filters() -> list[Any]:
 
 
 def _logging() -> tuple[Any, ...]:
-    loggers = logging.getLogger(), logging.getLogger("storecore")
+    loggers = logging.getLogger(), _log
     levels = [(each.level, each.disabled, each.propagate) for each in loggers]
     return levels, logging.root.manager.disable, list(loggers[0].handlers)
 

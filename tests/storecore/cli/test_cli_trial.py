@@ -16,6 +16,14 @@ from storecore.cli import trial
 from storecore.cli.trial import tried
 
 
+@pytest.fixture
+def interrupts():
+    """SIGINT raises `KeyboardInterrupt`, also if the tests were started with it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def failed(call, limit=60):
     """Return the one line with which a trial fails."""
     with pytest.raises(click.ClickException) as caught:
@@ -99,6 +107,7 @@ def test_what_the_call_prints_goes_to_stderr_even_past_python(capfd):
     assert "by Python\n" in err
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_of_the_command_ends_the_child(tmp_path):
     pid = tmp_path / "pid"
 
@@ -112,6 +121,7 @@ def test_an_interrupt_of_the_command_ends_the_child(tmp_path):
     assert gone(int(pid.read_text()))
 
 
+@pytest.mark.usefixtures("interrupts")
 def test_an_interrupt_while_the_child_is_forked_ends_it(tmp_path, monkeypatch):
     pid, start = tmp_path / "pid", trial._start
 

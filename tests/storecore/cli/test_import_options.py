@@ -856,7 +856,7 @@ def test_a_bar_with_times_of_parquet_further_columns(cli, at, tmp_path, stored):
 @pytest.mark.parametrize(
     ("at_batch", "words"),
     [
-        (1, "interrupted: no bar written; import the files again to write the rest\n"),
+        (1, "interrupted: 0 bars written, perhaps some of the next batch too; import the files "),
         (3, "interrupted: 2 bars written, perhaps some of the next batch too; import the files "),
     ],
 )
