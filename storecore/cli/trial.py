@@ -5,6 +5,7 @@ It may hang, end the process, crash it, or print past Python. So it harms only t
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import warnings
@@ -22,6 +23,7 @@ from storecore.cli.prints import prints_apart
 LIMIT = 30
 """How many seconds the import of a plugin may take, and its opening in an empty folder."""
 _GRACE = 5.0
+_PR_SET_PDEATHSIG = 1
 _FORK = get_context("fork")  # it has the plugins that this process has registered
 _Made = TypeVar("_Made")
 
@@ -55,6 +57,8 @@ def tried(what: str, call: Callable[[], _Made], limit: float | None = None) -> _
 
 def _answer(call: Callable[[], _Made], sender: connection.Connection) -> None:
     os.setsid()  # to be ended with what it starts; Ctrl-C interrupts the parent only
+    with suppress(AttributeError):  # Linux has it: a parent that is killed leaves no child
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     os.dup2(2, 1)  # what a plugin prints past Python is no part of the answer either
     try:
         with prints_apart():

@@ -164,7 +164,7 @@ OUTCOMES = {ENDS: "it ended its process with status 0", HANGS: "it has not ended
 def test_a_plugin_that_hangs_or_ends_its_process_is_listed_with_that(
     cli, site, monkeypatch, source, said
 ):
-    monkeypatch.setattr("storecore.cli.backends.LIMIT", 1)
+    monkeypatch.setattr("storecore.cli.backends.LIMIT", 1 if source == HANGS else 60)
     site.backend(source, name="acme")
     site.install("other", modules={"other_watch": source}, plugins={"watch": "other_watch"})
     result = cli("backends")
@@ -178,7 +178,7 @@ def test_a_plugin_that_hangs_or_ends_its_process_is_listed_with_that(
 def test_the_check_of_a_plugin_that_hangs_or_ends_its_process_fails(
     cli, site, monkeypatch, name, source, said
 ):
-    monkeypatch.setattr("storecore.cli.backends.LIMIT", 1)
+    monkeypatch.setattr("storecore.cli.backends.LIMIT", 1 if source == HANGS else 60)
     site.backend(source, name="acme")
     site.install("other", modules={"other_watch": source}, plugins={"watch": "other_watch"})
     result = cli("backends", "--check", name)

@@ -109,3 +109,21 @@ def test_an_interrupt_of_the_command_ends_the_child(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         tried("acme", hang)
     assert gone(int(pid.read_text()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends the child of a killed parent")
+def test_a_command_that_is_killed_leaves_no_child(tmp_path):
+    pid = tmp_path / "pid"
+    program = f"""
+import os, pathlib, time
+from storecore.cli.trial import tried
+
+def hang():
+    pathlib.Path({str(pid)!r}).write_text(str(os.getpid()))
+    os.kill(os.getppid(), 9)
+    time.sleep(600)
+
+tried("acme", hang)
+"""
+    assert subprocess.run([sys.executable, "-c", program]).returncode == -signal.SIGKILL
+    assert gone(int(pid.read_text()))
