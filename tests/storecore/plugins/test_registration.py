@@ -192,8 +192,8 @@ def test_of_threads_that_register_one_name_at_once_one_succeeds():
     ("spec", "said"),
     [
         ("fake", "expected a BackendSpec, got str"),
-        (spec_named(""), "expected its spec to have a name, got ''"),
-        (spec_named(None), "expected its spec to have a name, got None"),
+        (spec_named(""), "expected the name of its spec to be letters, .*, got ''"),
+        (spec_named(None), "expected the name of its spec to be letters, .*, got None"),
         (spec_named("fake", capabilities=frozenset({"Catalg"})), "did you mean 'Catalog'"),
         (spec_named("fake", api=99), "written for version 99"),
         (spec_named("fake", init="grants"), "init to be callable or None, got 'grants'"),
@@ -401,7 +401,7 @@ def test_two_files_of_one_name_do_not_share_a_module(plugin):
         (OBSERVER.replace("def ", "async def "), "is async, and nothing awaits it"),
         (BACKEND.replace("return BackendSpec", "return dict"), "to return a BackendSpec, got dict"),
         (BACKEND.replace("return ", "1 / 0\n    return "), "its storecore_backend raised ZeroDiv"),
-        (BACKEND.replace('"desk"', "''"), "expected its spec to have a name"),
+        (BACKEND.replace('"desk"', "'Duck DB'"), "the name of its spec to be .* got 'Duck DB'"),
         (BACKEND.replace('"desk"', '"memory"'), "there is a backend 'memory' already"),
     ],
 )

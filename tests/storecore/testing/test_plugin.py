@@ -11,7 +11,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from storecore import BackendSpec
+from storecore import BackendLoadError, BackendSpec, ConfigError
 from storecore.builtin.memory import MemoryDataStore, storecore_backend
 from storecore.testing import validate
 from storecore_file.plugin import storecore_backend as file_backend
@@ -163,20 +163,95 @@ def test_tmp_in_a_setting_is_a_fresh_place_for_each_test(no_code):
 
 
 def test_without_a_backend_the_kit_says_how_to_name_one(no_code):
-    run = no_code()
-    run.assert_outcomes(errors=1)
-    run.stdout.fnmatch_lines("*which backend? give --storecore-backend NAME*")
+    assert stopped(no_code()) == "which backend? give --storecore-backend NAME"
 
 
-def test_a_setting_that_does_not_fit_is_the_config_error(no_code):
-    run = no_code("--storecore-backend", "file", "--storecore-set", "base_pth={tmp}")
-    run.stdout.fnmatch_lines("*base_pth: unknown option (did you mean 'base_path'?)*")
+def stopped(run):
+    """Return the one error of a run that was stopped before its first test."""
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert not {"passed", "failed", "errors"} & run.parseoutcomes().keys()
+    (error,) = [line for line in run.stderr.lines if line.startswith("ERROR: ")]
+    return error.removeprefix("ERROR: ")
+
+
+FILE = ("--storecore-backend", "file")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--storecore-backend", "fil"), "UnknownBackend: no backend 'fil' (did you mean 'file'?)"),
+        ((*FILE, "--storecore-set", "base_pth={tmp}"), "(did you mean 'base_path'?)"),
+        ((*FILE, "--storecore-set", "lock_timeout=soon"), "lock_timeout: "),
+        ((*FILE, "--storecore-set", "base_path"), "expected KEY=VALUE, got 'base_path'"),
+        ((*FILE, "--storecore-set", "={tmp}"), "expected KEY=VALUE, got '={tmp}'"),
+        ((*FILE, "--storecore-set", "base_path=data"), "expected {tmp} in the path"),
+        (("--storecore-set", "base_path={tmp}"), "give --storecore-backend NAME too"),
+    ],
+)
+def test_what_would_fail_each_test_stops_the_run_at_once(no_code, pytester, given, said):
+    assert said in stopped(no_code(*given))
+    assert not (pytester.path / "data").exists()
+
+
+def test_the_path_of_a_nested_store_needs_a_new_folder_too(no_code):
+    def store(path):
+        return f'store={{backend = "file", base_path = "{path}"}}'
+
+    wrapper = ("--storecore-backend", "cached", "--storecore-set")
+    assert "expected {tmp}" in stopped(no_code(*wrapper, store("data")))
+    no_code(*wrapper, store("{tmp}/data"), only="p1_a_store_is").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"capabilities": {"Bulky"}}, "unknown capability 'Bulky'"),
+        ({"capabilities": "Bulk Catalog"}, "expected its spec's capabilities to be a frozenset"),
+        ({"promises": {"durably"}}, "unknown promise 'durably'"),
+        ({"config": dict}, "expected its spec's config to be a msgspec.Struct class"),
+        ({"name": "Duck DB"}, "expected the name of its spec to be letters, .* got 'Duck DB'"),
+    ],
+)
+def test_validate_refuses_a_wrong_spec_before_any_test(fields, said):
+    spec = replace(storecore_backend(), **fields)
+    with pytest.raises(
+        BackendLoadError, match=rf"storecore\.testing\.validate\(\): {said}"
+    ) as error:
+        validate(spec)
+    assert error.value.__context__ is None
+
+
+def test_validate_refuses_what_is_no_spec():
+    with pytest.raises(BackendLoadError, match="expected a BackendSpec, got dict"):
+        validate({"name": "duck"})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"base_pth": "{tmp}"}, "unknown option"), ({"base_path": "data"}, "expected {tmp}")],
+)
+def test_validate_refuses_options_that_would_fail_each_test(options, said):
+    with pytest.raises(ConfigError, match=said):
+        validate(file_backend(), options)
+
+
+def test_a_promise_that_there_is_not_is_reported_by_name(suite_run):
+    body = """
+        @pytest.fixture
+        def spec(self):
+            from msgspec.structs import replace
+            return replace(storecore_backend(), promises=frozenset({"durably"}))
+    """
+    run = suite_run(body=body, only="p2_a_declared")
+    run.assert_outcomes(failed=1)
+    run.stdout.fnmatch_lines(["  P2 broken: *no such promise: [[]'durably'[]]*"])
 
 
 SECRETIVE = """
     import pytest
     from msgspec import Struct
-    from storecore import BackendSpec
+    from storecore import BackendLoadError, BackendSpec, ConfigError
     from storecore.builtin.memory import MemoryDataStore
     from storecore.testing import DataStoreSuite
 
@@ -240,7 +315,7 @@ def test_a_store_that_cannot_be_opened_fails_one_test_and_no_more(no_code, tmp_p
     there = tmp_path / "file"
     there.write_text("not a folder")
     run = no_code(
-        *("--storecore-backend", "file", "--storecore-set", f"base_path={there}/data"),
+        *("--storecore-backend", "file", "--storecore-set", f"base_path={there}/{{unique}}"),
         only="b1 or b2",
     )
     outcomes = run.parseoutcomes()
