@@ -46,7 +46,8 @@ VERSIONS: dict[int, Version] = {
         "the one after 0.1.0",
         "K1 K2 K3 K4",
         "History",
-        "records of runs apart from the live log (A1); views, of every backend; receipts",
+        "records of runs apart from the live log (A1); views, of every backend; receipts; a "
+        "closed store has given up its files and connections (L1)",
     ),
 }
 KIT = str(max(VERSIONS))

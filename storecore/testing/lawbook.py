@@ -202,7 +202,8 @@ LAWS: dict[str, Law] = {
         "A decision can be judged only by what it saw.",
     ),
     "L1": Law(
-        "`close()` twice is fine; any use after it is `StoreClosed`.",
+        "`close()` twice is fine; any use after it is `StoreClosed`. A closed store has given up "
+        "its files and connections.",
         "A write that goes nowhere must say so.",
     ),
     "L2": Law(

@@ -521,3 +521,64 @@ def test_a_capability_that_there_is_not_is_reported_by_name(pytester):
     run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", asked)
     run.assert_outcomes(failed=1, passed=1)
     run.stdout.fnmatch_lines(["  P2 broken: *no such capability: [[]'Oracle'[]]*"])
+
+
+ENDING = """
+    import sys
+    from functools import partial
+
+    import pytest
+    from storecore import LockTimeout
+    from storecore.testing import DataStoreSuite
+    from storecore_file import FileDataStore
+    from storecore_file.plugin import storecore_backend
+
+    class Ending(FileDataStore):
+        def save_strategy_state(self, strategy_name, state, *, expect=None):
+            if "worker" in sys.argv[0] and {when}:
+                {fault}
+            super().save_strategy_state(strategy_name, state, expect=expect)
+
+    class TestEnding(DataStoreSuite):
+        @pytest.fixture
+        def spec(self):
+            return storecore_backend()
+
+        @pytest.fixture
+        def reopen(self, tmp_path):
+            return partial(Ending, tmp_path / "data", durability="os")
+
+        @pytest.fixture
+        def store(self, reopen):
+            with reopen() as store:
+                yield store
+"""
+HELD = "raise LockTimeout('held')"
+
+
+@pytest.mark.parametrize(
+    ("when", "fault", "asked", "said"),
+    [
+        ("True", HELD, "d4_processes_lose", "a writing process ended with: LockTimeout: held"),
+        ("True", HELD, "d4_states_that_proc", "a writing process ended with: LockTimeout: held"),
+        ("True", HELD, "d1_what_was", "the writer gave up after 0 writes: LockTimeout: held"),
+        (
+            "'long' in state",
+            "raise RuntimeError('raw')",
+            "d2_a_write",
+            "a write raised RuntimeError: raw; expected it to succeed or to raise a StoreError",
+        ),
+        (
+            "'long' in state",
+            "return self.delete_strategy_state(strategy_name)",
+            "d2_a_write",
+            "state written: None",
+        ),
+    ],
+)
+def test_the_error_that_ended_a_process_is_in_the_report(pytester, when, fault, asked, said):
+    pytester.makepyfile(test_it=ENDING.format(when=when, fault=fault))
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", asked)
+    run.assert_outcomes(failed=1)
+    (line,) = [line for line in run.stdout.lines if " broken: " in line]
+    assert said in line
