@@ -83,8 +83,9 @@ LAWS: dict[str, Law] = {
     ),
     "B3": Law("An empty batch does nothing.", "A holiday is no error."),
     "B4": Law(
-        "A reader sees each bar old or new, never torn, never waits, never misses one that was "
-        "there. Of a batch it may see a part until the call returns; from then on every reader "
+        "A reader sees each bar old or new, never torn, and never misses one that was there. It "
+        "waits at most for the calls of writers that are under way, never for an iterator. Of a "
+        "batch it may see a part until the call returns; from then on every reader "
         "sees all of it. A series that is replaced is seen whole, old or new.",
         "Strategies read while collectors write.",
     ),
