@@ -22,6 +22,8 @@ _MODULES = (
 pytest.register_assert_rewrite(*(f"storecore.testing.{name}" for name in _MODULES.split()))
 _PROPERTY = "storecore"
 _NONE = object()
+EXPECTED = "what was expected"
+"""The title of what a report says of an error that is none of storecore."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -110,6 +112,9 @@ def pytest_runtest_makereport(
         said = [f"{law}: {LAWS[law].says}" for law in laws if law in LAWS]
         report.sections.append(("the law", "\n".join([*said, str(_doc(item))])))
         for recorder in _recorders(item)[:1]:
+            foreign = recorder.foreign_error(call.excinfo.value) if call.excinfo else ""
+            if foreign:
+                report.sections.append((EXPECTED, foreign))
             report.sections.append(("what was done, and what came back", recorder.account()))
     return report
 

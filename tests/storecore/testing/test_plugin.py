@@ -169,7 +169,7 @@ def test_without_a_backend_the_kit_says_how_to_name_one(no_code):
 def stopped(run):
     """Return the one error of a run that was stopped before its first test."""
     assert run.ret == pytest.ExitCode.USAGE_ERROR
-    assert not {"passed", "failed", "errors"} & run.parseoutcomes().keys()
+    assert not any(word in run.stdout.str() for word in (" passed", " failed", "ERROR at"))
     (error,) = [line for line in run.stderr.lines if line.startswith("ERROR: ")]
     return error.removeprefix("ERROR: ")
 
@@ -523,6 +523,44 @@ def test_a_capability_that_there_is_not_is_reported_by_name(pytester):
     run.stdout.fnmatch_lines(["  P2 broken: *no such capability: [[]'Oracle'[]]*"])
 
 
+FOREIGN = """
+    import pytest
+    from storecore.builtin.memory import MemoryDataStore
+    from storecore.testing import DataStoreSuite
+
+    class Foreign(MemoryDataStore):
+        def read_events(self, *asked, **given):
+            raise RuntimeError("raw")
+
+        def read_bars(self, *asked, **given):
+            return super().read_bars(*asked, **given)[::-1]
+
+    class TestForeign(DataStoreSuite):
+        @pytest.fixture
+        def store(self):
+            return Foreign()
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            "e2_types_none",
+            "RuntimeError: raw; read_events raised an error that is no StoreError; "
+            "expected StorageError if the medium fails, or another error of storecore",
+        ),
+        ("b1_more_than", "; At index 0 diff: "),
+    ],
+)
+def test_the_report_says_what_was_expected_and_what_differs(pytester, asked, said):
+    pytester.makepyfile(test_it=FOREIGN)
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", asked)
+    run.assert_outcomes(failed=1)
+    (line,) = [line for line in run.stdout.lines if " broken: " in line]
+    assert said in line
+
+
 ENDING = """
     import sys
     from functools import partial
@@ -582,3 +620,52 @@ def test_the_error_that_ended_a_process_is_in_the_report(pytester, when, fault, 
     run.assert_outcomes(failed=1)
     (line,) = [line for line in run.stdout.lines if " broken: " in line]
     assert said in line
+
+
+LEAKING = """
+    from functools import partial
+
+    import pytest
+    from storecore.testing import DataStoreSuite
+    from storecore_file import FileDataStore
+
+    LEFT = []
+
+    class Leaking(FileDataStore):
+        def close(self):
+            super().close()
+            LEFT.append(open("left", "ab"))
+
+    class TestLeaking(DataStoreSuite):
+        @pytest.fixture
+        def reopen(self, tmp_path):
+            return partial(Leaking, tmp_path / "data", durability="os")
+
+        @pytest.fixture
+        def store(self, reopen):
+            with reopen() as store:
+                yield store
+
+    def test_the_end():
+        while LEFT:
+            LEFT.pop().close()
+"""
+
+
+def test_a_descriptor_that_each_closed_store_leaves_open_is_found(pytester):
+    pytester.makepyfile(test_it=LEAKING)
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "l1_a_closed or the_end")
+    run.assert_outcomes(failed=1, passed=1)
+    run.stdout.fnmatch_lines(
+        ["  L1 broken: *: 8 descriptors more are open after a store was opened and closed 8 times*"]
+    )
+
+
+@pytest.mark.parametrize(("there", "outcome"), [(True, "passed"), (False, "skipped")])
+def test_descriptors_are_counted_where_the_system_lists_them(
+    no_code, monkeypatch, tmp_path, there, outcome
+):
+    if not there:
+        monkeypatch.setattr("storecore.testing.life.OPEN_FILES", tmp_path / "none")
+    place = ("--storecore-backend", "file", "--storecore-set", "base_path={tmp}/data")
+    no_code(*place, only="l1_a_closed").assert_outcomes(**{outcome: 1})
