@@ -646,7 +646,7 @@ LEAKING = """
             with reopen() as store:
                 yield store
 
-    def test_the_end():
+    def test_zz_tidy():
         while LEFT:
             LEFT.pop().close()
 """
@@ -654,7 +654,7 @@ LEAKING = """
 
 def test_a_descriptor_that_each_closed_store_leaves_open_is_found(pytester):
     pytester.makepyfile(test_it=LEAKING)
-    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "l1_a_closed or the_end")
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "l1_a_closed or zz_tidy")
     run.assert_outcomes(failed=1, passed=1)
     run.stdout.fnmatch_lines(
         ["  L1 broken: *: 8 descriptors more are open after a store was opened and closed 8 times*"]
