@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 import sys
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 
@@ -175,6 +178,24 @@ def test_a_copy_of_the_store_of_the_guide_by_pickle_has_its_data(desk):
     with pickle.loads(pickle.dumps(store)) as copy:
         copy.save_strategy_state("value", {"cash": 1.5})
     assert store.load_strategy_state("value") == {"cash": 1.5}
+
+
+def test_the_store_of_the_guide_is_named_by_its_path(desk, tmp_path):
+    store, _ = desk
+    store.close()
+    assert repr(store) == f"DeskStore({str(tmp_path / 'desk.db')!r})"
+
+
+def test_a_forked_child_has_a_free_lock_and_no_handle_in_the_example_of_the_guide():
+    (source,) = blocks("python", "The spec")
+    handles = module_of(source, "handles").HANDLES
+    handles.open["desk.db"] = 3
+    child = get_context("fork").Process(target=lambda: os._exit(3 + len(handles.open)))
+    child.start()
+    child.join()
+    assert (child.exitcode, handles.open) == (3, {"desk.db": 3})
+    with ThreadPoolExecutor(1) as pool:  # the parent has released the lock after the fork
+        assert pool.submit(handles.lock.acquire, timeout=5).result()
 
 
 def test_the_store_of_the_guide_shares_its_place_with_itself_alone(desk):

@@ -16,8 +16,8 @@ from msgspec.structs import FieldInfo, fields
 from storecore.cli.errors import one_line
 from storecore.config.nested import holds_stores
 from storecore.config.open import prepare
-from storecore.errors import BackendLoadError, StoreClosed, StoreError
-from storecore.plugins.conformity import undelivered
+from storecore.errors import BackendLoadError, ConfigError, StoreClosed, StoreError
+from storecore.plugins.conformity import undeclared, undelivered
 from storecore.plugins.isolation import is_from_program
 from storecore.plugins.spec import BackendSpec
 from storecore.protocols import AuditTrail, DataStore
@@ -38,8 +38,8 @@ class Check(NamedTuple):
 def health(name: str, spec: BackendSpec, folder: Path) -> str:
     """Return HEALTHY if a store of a backend has what the spec declares, otherwise why not.
 
-    The store is opened in a temporary folder. LOADS means that it could not be opened so: it needs
-    other options, or it may have data elsewhere.
+    The store is opened in a temporary folder. LOADS means that this was not tried, since it needs
+    other options or may have data elsewhere. With an error behind it, opening has failed.
     """
     try:
         options = _options_in(folder, spec)
@@ -57,8 +57,10 @@ def _health_in(name: str, options: dict[str, Any]) -> str:
         store = prepared.open()
     except BackendLoadError:
         raise
-    except StoreError:
+    except ConfigError:  # options that are needed together, say
         return LOADS
+    except StoreError as error:
+        return f"{LOADS}: opening failed: {type(error).__name__}: {one_line(error)}"
     capabilities = prepared.capabilities_of(store)
     wrong = [
         _undelivered(store, capabilities),
@@ -72,6 +74,7 @@ def checks(store: DataStore, capabilities: frozenset[str]) -> Iterator[Check]:
     """Check an open store, close it, and yield the result of each step. Nothing is written."""
     now = datetime.now(UTC)
     yield _undelivered(store, capabilities)
+    yield _undeclared(store, capabilities)
     yield _tried("reads bars", lambda: store.read_bars(_NOBODY, now, now))
     yield _tried("reads fundamentals", lambda: store.read_fundamental(_NOBODY, now))
     yield _tried("reads events", lambda: store.read_events(now, now, []))
@@ -133,6 +136,14 @@ def _undelivered(store: DataStore, capabilities: frozenset[str]) -> Check:
     found: list[str] = []
     failed = _tried(what, lambda: found.extend(undelivered(store, capabilities))).wrong
     return Check(what, "; ".join([*found, failed] if failed else found))
+
+
+def _undeclared(store: DataStore, capabilities: frozenset[str]) -> Check:
+    what = "declares what it has"
+    found: list[str] = []
+    failed = _tried(what, lambda: found.extend(undeclared(store, capabilities))).wrong
+    wrong = f"it has {', '.join(found)}, which its spec does not declare" if found else failed
+    return Check(what, wrong)
 
 
 def _tried(what: str, call: Callable[[], Any]) -> Check:

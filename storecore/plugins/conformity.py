@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 from storecore.protocols import ADDED, CAPABILITIES, GROWN, OPENED, DataStore, declaration
@@ -16,6 +16,16 @@ def undelivered(store: object, capabilities: Iterable[str]) -> list[str]:
         f"it declares {name}, but {problem}"
         for name in sorted(capabilities)
         for problem in differences(store, CAPABILITIES[name])
+    ]
+
+
+def undeclared(store: object, capabilities: Container[str]) -> list[str]:
+    """Return the capabilities of which a store has all methods, but that it does not declare."""
+    return [
+        name
+        for name, protocol in CAPABILITIES.items()
+        if name not in capabilities
+        and all(hasattr(store, each) for each in methods_in(protocol) if each not in ADDED)
     ]
 
 

@@ -10,7 +10,7 @@ from traceback import walk_tb
 from types import ModuleType, TracebackType
 from typing import Self
 
-from storecore.errors import BackendLoadError, type_name
+from storecore.errors import BackendLoadError, shown, type_name
 from storecore.plugins.discovery import checked_spec, spec_of
 from storecore.plugins.isolation import is_from_program, reason
 from storecore.plugins.loader import PluginError, hook_names, load_plugin
@@ -21,6 +21,7 @@ from storecore.plugins.spec import BACKENDS, OBSERVERS, BackendSpec, hookimpl
 
 _CALL = "storecore.register()"
 _HOOK = "storecore_backend"
+_NAME = re.compile(r"[\w.-]+")  # what the rules of Python allow for a new entry point
 
 
 class Registration:
@@ -70,6 +71,16 @@ def register(plugin: object) -> Registration:
     return Registration(plugins)
 
 
+def check_spec(spec: BackendSpec, source: str) -> None:
+    """Check a spec as that of an installed backend is checked; `source` names it in errors.
+
+    Raises `BackendLoadError` or `ApiMismatch`.
+    """
+    if not isinstance(spec, BackendSpec):
+        raise BackendLoadError(f"{source}: expected a BackendSpec, got {type_name(spec)}")
+    _backend(spec, source)
+
+
 def register_file(path: Path) -> Registration:
     """Import a file and register it as a plugin: a backend, an observer or formats of files.
 
@@ -102,8 +113,11 @@ class _OfSpec:
 
 def _backend(spec: BackendSpec, source: str, changes: tuple[str, ...] = ()) -> Plugin:
     """Return the plugin of a spec. Raises if the spec is invalid."""
-    if not (isinstance(spec.name, str) and spec.name):
-        raise BackendLoadError(f"{source}: expected its spec to have a name, got {spec.name!r}")
+    if not (isinstance(spec.name, str) and _NAME.fullmatch(spec.name)):
+        raise BackendLoadError(
+            f"{source}: expected the name of its spec to be letters, digits, '.', '-' and '_', "
+            f"as that of an entry point, got {shown(spec.name)}"
+        )
     plugin = plugin_in_memory(spec.name, source, BACKENDS, _OfSpec(spec), changes)
     checked_spec(plugin, [spec])
     return plugin

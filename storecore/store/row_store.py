@@ -100,7 +100,7 @@ class Rows(ABC):
 
     @abstractmethod
     def put(self, kind: str, rows: Iterable[tuple[str, int, bytes]]) -> None:
-        """Insert or replace rows (key, at, value)."""
+        """Insert or replace rows (key, at, value); of equal keys and times the last wins."""
 
     @abstractmethod
     def delete(self, kind: str, key: str, first: int, last: int) -> int:

@@ -228,7 +228,7 @@ class BehaviourLaws(Fixtures):
         reopen = promised("forked")
         store.close()
         output, _ = worker.start(Job(reopen, 0, 0, 0, task="fork")).communicate()
-        assert output.split() == [b"0", b"1", b"2"]
+        assert output.split() == [b"0", b"1", b"2"], f"expected 0, 1 and 2: {output.decode()}"
         with closing(reopen()) as again:
             for kind, numbers in held(again, declared, {0, 1, 2}).items():
                 assert numbers == {0, 1, 2}, f"{kind}: {numbers}"

@@ -54,9 +54,10 @@ class DurabilityLaws(Fixtures):
         _write_one_of_each(subject)
         store.close()
         output, _ = worker.start(Job(reopen, 0, 0, 0, task="fill")).communicate()
-        outcomes = dict(line.rsplit(" ", 1) for line in output.decode().splitlines())
+        lines, errors = worker.split(output)
+        outcomes = dict(line.rsplit(" ", 1) for line in lines)
         expected = {f"{kind} 0" for kind in FULL_KINDS}
-        assert expected <= outcomes.keys(), f"a write raised what is no StoreError: {outcomes}"
+        assert expected <= outcomes.keys(), _no_store_error("write", errors, outcomes)
         with closing(reopen()) as again:
             for what, (old, new, found) in _before_and_now(again, declared, outcomes).items():
                 right = new if outcomes[f"{what} 0"] == "written" else old
@@ -70,14 +71,15 @@ class DurabilityLaws(Fixtures):
         store.close()
         job = Job(reopen, 0, 0, 0, task="fill batches")
         output, _ = worker.start(job).communicate()
-        outcomes = dict(line.split(" 0 ", 1) for line in output.decode().splitlines())
+        lines, errors = worker.split(output)
+        outcomes = dict(line.split(" 0 ", 1) for line in lines)
         expected = {
             "BarTables": {"table"},
             "Bulk": {"events", "fundamentals"},
             "BulkAudit": {"decisions", "orders"},
         }
         asked = set().union(*(expected[each] for each in expected.keys() & declared))
-        assert outcomes.keys() >= asked, f"a batch raised what is no StoreError: {outcomes}"
+        assert outcomes.keys() >= asked, _no_store_error("batch", errors, outcomes)
         with closing(reopen()) as again:
             stored = {
                 "table": [*again.read_bars("AAPL", *EVER), *again.read_bars("MSFT", *EVER)],
@@ -118,10 +120,11 @@ class DurabilityLaws(Fixtures):
             jobs = [
                 Job(reopen, first + number * share, THREADS, ROUNDS) for number in range(PROCESSES)
             ]
-            printed = [each.communicate()[0].split() for each in list(map(worker.start, jobs))]
+            printed = [each.communicate()[0] for each in list(map(worker.start, jobs))]
+            lines, errors = worker.split(b"".join(printed))
+            assert not errors, f"a writing process ended with: {'; '.join(errors)}"
             expected = set(range(first + PROCESSES * share))
-            written = {int(line) for lines in printed for line in lines}
-            assert written == expected - set(range(first))
+            assert set(map(int, lines)) == expected - set(range(first))
             for kind, kept in held(store, declared, expected).items():
                 assert kept == expected, f"{kind} lost: {sorted(expected - kept)}"
             worker.write_all_kinds(store, first + PROCESSES * share)
@@ -154,6 +157,15 @@ class DurabilityLaws(Fixtures):
         assert noticed, "not one of the damages was noticed"
 
 
+def _no_store_error(what: str, errors: list[str], outcomes: dict[str, str]) -> str:
+    """Return what is said of a writer that a foreign error has ended."""
+    raised = "; ".join(errors) or "what is no StoreError"
+    return (
+        f"a {what} raised {raised}; expected it to succeed or to raise a StoreError of storecore "
+        f"(StorageError if the medium fails); so far: {outcomes}"
+    )
+
+
 def _before_and_now(
     store: Any, declared: frozenset[str], outcomes: dict[str, str]
 ) -> dict[str, tuple[Any, Any, Any]]:
@@ -162,10 +174,11 @@ def _before_and_now(
     numbers = [number for number, each in enumerate(written) if outcomes.get(each) == "written"]
     bars = [each for number in numbers for each in worker.batch(number)]
     filing, events = store.read_fundamental("AAPL"), store.read_events(*EVER)
+    state = store.load_strategy_state("value")
     found = {
         "bars": (bars, bars, store.read_bars("FULL", *EVER)),
-        "fundamental": ("Apple", "new", filing.company_name),
-        "state": ([*("cash",)], ["long"], list(store.load_strategy_state("value"))),
+        "fundamental": ("Apple", "new", None if filing is None else filing.company_name),
+        "state": (["cash"], ["long"], None if state is None else list(state)),
         "event": (["news"], ["news", "x"], [each.type for each in events]),
     }
     if "AuditTrail" in declared:
@@ -182,9 +195,10 @@ def _killed_after(reopen: Callable[[], Any], count: int) -> set[int]:
     acknowledged = [process.stdout.readline() for _ in range(count)]
     process.kill()
     rest, _ = process.communicate()
-    whole = [*acknowledged, *rest.split(b"\n")[:-1]]
-    assert all(whole), f"the writer gave up after {sum(map(bool, acknowledged))} of {count} writes"
-    return set(map(int, whole))
+    lines, errors = worker.split(b"".join([*acknowledged, rest[: rest.rfind(b"\n") + 1]]))
+    whole = not errors and all(acknowledged)
+    assert whole, f"the writer gave up after {len(lines)} writes: {'; '.join(errors) or 'killed'}"
+    return set(map(int, lines))
 
 
 def held(store: Any, declared: frozenset[str], numbers: set[int]) -> dict[str, set[int]]:

@@ -29,7 +29,7 @@ VERSIONS: dict[int, Version] = {
         "the first version",
     ),
     2: Version(
-        "0.1.0",
+        "none: extended to version 4",
         "D7",
         "",
         "all kinds of data with kills, restarts, several processes and full media; batches equal "
@@ -43,10 +43,11 @@ VERSIONS: dict[int, Version] = {
         "backend that has them",
     ),
     4: Version(
-        "the one after 0.1.0",
+        "0.1.0",
         "K1 K2 K3 K4",
         "History",
-        "records of runs apart from the live log (A1); views, of every backend; receipts",
+        "records of runs apart from the live log (A1); views, of every backend; receipts; a "
+        "closed store has given up its files and connections (L1)",
     ),
 }
 KIT = str(max(VERSIONS))

@@ -83,8 +83,9 @@ LAWS: dict[str, Law] = {
     ),
     "B3": Law("An empty batch does nothing.", "A holiday is no error."),
     "B4": Law(
-        "A reader sees each bar old or new, never torn, never waits, never misses one that was "
-        "there. Of a batch it may see a part until the call returns; from then on every reader "
+        "A reader sees each bar old or new, never torn, and never misses one that was there. It "
+        "waits at most for the calls of writers that are under way, never for an iterator. Of a "
+        "batch it may see a part until the call returns; from then on every reader "
         "sees all of it. A series that is replaced is seen whole, old or new.",
         "Strategies read while collectors write.",
     ),
@@ -202,7 +203,8 @@ LAWS: dict[str, Law] = {
         "A decision can be judged only by what it saw.",
     ),
     "L1": Law(
-        "`close()` twice is fine; any use after it is `StoreClosed`.",
+        "`close()` twice is fine; any use after it is `StoreClosed`. A closed store has given up "
+        "its files and connections.",
         "A write that goes nowhere must say so.",
     ),
     "L2": Law(

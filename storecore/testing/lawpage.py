@@ -43,12 +43,13 @@ VERSION_HEADER = f"""\
 # Versions of the kit
 
 This is version {KIT} of the kit. Each report names the version, and `storecore.testing.KIT` has it.
-The kit is part of storecore, so to pin a release of storecore is to pin the kit.
+The kit is part of storecore, so to pin a release of storecore is to pin the kit: all releases with
+the same first two numbers have the same kit.
 
 | version | release | laws added | capabilities added | what else it asks for |
 |---|---|---|---|---|
 """
-POLICY = """\
+POLICY = f"""\
 **What a new version may do.** It may add laws, tests of a law that exists, and tests of a
 capability. So a backend that passed may fail, if it breaks what a law says. The text of a law may
 become clearer. A law may ask for more only in a new version of the kit.
@@ -65,10 +66,11 @@ before, never less.
 
 ```toml
 [project.optional-dependencies]
-test = ["storecore[testing]~=0.1.0"]   # the kit of these releases
+test = ["storecore[testing]~={VERSIONS[int(KIT)].release}"]   # the kit of these releases
 ```
 
-Run the kit of the newest release in a second job of the CI, which may fail. If you move to a new
+Run the kit of the newest release in a second job of the CI, which may fail: the package that
+`storecore new-backend` writes has both. If you move to a new
 version before you have fixed each fault, list the failing tests in `known_failures`, with the
 reason. The report counts their laws as not held. If a page names a level, it also names the version
 of the kit, as in "sealed, kit 4": a level covers the laws of that version only.

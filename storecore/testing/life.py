@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 from collections.abc import Callable
 from contextlib import closing
@@ -27,6 +28,9 @@ from storecore.testing.records import (
     sent,
 )
 
+OPENINGS = 8
+OPEN_FILES = Path("/dev/fd")
+
 
 class LifeLaws(Fixtures):
     """From opening to closing, and to opening again."""
@@ -44,6 +48,31 @@ class LifeLaws(Fixtures):
         for name, call in {**_calls(store), **_declared_calls(store, declared)}.items():
             with refused(StoreClosed, value=f"{name} after close()"):
                 call()
+
+    def test_l1_a_closed_store_has_given_up_its_files_and_connections(
+        self, store: Any, reopen: Callable[[], Any] | None
+    ) -> None:
+        """A process that opens and closes a store again and again has no more open than before.
+
+        It reads each kind of data and writes a state in between. Some may stay open, such as those
+        of a cache or a pool, but not more with each closing.
+        """
+        if reopen is None:
+            pytest.skip("the suite gives no `reopen`, so a store cannot be opened again")
+        if not OPEN_FILES.is_dir():
+            pytest.skip("this system does not list the descriptors of a process in /dev/fd")
+        store.close()
+        _use_and_close(reopen())  # what is opened once in a process, whatever is opened later
+        before = _open_files()
+        for _ in range(OPENINGS):
+            _use_and_close(reopen())
+        left = _open_files() - before
+        if left >= OPENINGS:
+            gc.collect()  # a store may be garbage that is not collected yet
+            left = _open_files() - before
+        assert left < OPENINGS, (
+            f"{left} descriptors more are open after a store was opened and closed {OPENINGS} times"
+        )
 
     def test_l1_the_context_manager_closes_even_when_its_body_raises(self, store: Any) -> None:
         """And lets the error through."""
@@ -82,6 +111,19 @@ class LifeLaws(Fixtures):
         before = _files(place)
         reopen().close()
         assert _files(place) == before, "opening and closing has changed files"
+
+
+def _use_and_close(store: Any) -> None:
+    store.save_strategy_state("value", {"cash": 1.5})
+    store.read_bars("AAPL", *EVER)
+    store.read_fundamental("AAPL")
+    store.read_events(*EVER)
+    store.close()
+
+
+def _open_files() -> int:
+    """Return how many descriptors this process has open."""
+    return len(list(OPEN_FILES.iterdir()))
 
 
 def _write_one_of_each(subject: Recorder) -> None:

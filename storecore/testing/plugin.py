@@ -21,6 +21,9 @@ _MODULES = (
 )
 pytest.register_assert_rewrite(*(f"storecore.testing.{name}" for name in _MODULES.split()))
 _PROPERTY = "storecore"
+_NONE = object()
+EXPECTED = "what was expected"
+"""The title of what a report says of an error that is none of storecore."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -62,6 +65,10 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError(f"--storecore-report {path}: expected a path .json or .md")
     if config.getoption("storecore_backend") is not None:
         _load_suite()
+    elif config.getoption("storecore_set"):
+        raise pytest.UsageError(
+            "--storecore-set gives an option of a backend: give --storecore-backend NAME too"
+        )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -69,6 +76,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     Laws are tried with any dates in any timeframe, so their tests ignore warnings about them.
     """
+    if any(getattr(item, "cls", None) is _suite_without_code() for item in items):
+        _check_given(config)
     from_command = dict(_known(given) for given in config.getoption("storecore_known_failure"))
     for item in items:
         cls = _suite_of(item)
@@ -103,6 +112,9 @@ def pytest_runtest_makereport(
         said = [f"{law}: {LAWS[law].says}" for law in laws if law in LAWS]
         report.sections.append(("the law", "\n".join([*said, str(_doc(item))])))
         for recorder in _recorders(item)[:1]:
+            foreign = recorder.foreign_error(call.excinfo.value) if call.excinfo else ""
+            if foreign:
+                report.sections.append((EXPECTED, foreign))
             report.sections.append(("what was done, and what came back", recorder.account()))
     return report
 
@@ -141,6 +153,23 @@ def _load_suite() -> None:
         storecore.testing.DataStoreSuite  # noqa: B018
     except BackendLoadError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _check_given(config: pytest.Config) -> None:
+    """Stop the run at once if no test of it could open a store: a wrong name or option."""
+    from storecore.errors import StoreError
+    from storecore.testing.validation import Given
+
+    try:
+        Given.of_run(config).check()
+    except StoreError as error:
+        raise pytest.UsageError(f"{type(error).__name__}: {error}") from None
+
+
+def _suite_without_code() -> Any:
+    """Return the suite that needs no code, once it is imported."""
+    module = sys.modules.get("storecore.testing.test_backend")
+    return getattr(module, "TestBackend", _NONE)
 
 
 def _suite() -> Any:

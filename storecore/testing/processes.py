@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 from storecore.reports import StateVersion
 from storecore.testing import worker
@@ -78,13 +79,23 @@ def _run(jobs: Iterable[Job]) -> list[str]:
     Return the lines that they print.
     """
     started = [worker.start(job) for job in jobs]
+    output = [_line(process.stdout) for process in started]  # its store is open
     for process in started:
-        assert process.stdout is not None
-        process.stdout.readline()  # its store is open
-    for process in started:
-        assert process.stdin is not None
-        process.stdin.write(b"begin\n")
-        process.stdin.flush()
-    printed = [process.communicate()[0] for process in started]
-    assert not any(each.returncode for each in started), "a writing process raised an error"
-    return [line for each in printed for line in each.decode().splitlines()]
+        with suppress(BrokenPipeError):  # it has ended, and says why in its output
+            _begin(process.stdin)
+    output += [process.communicate()[0] for process in started]
+    lines, errors = worker.split(b"".join(output))
+    assert not errors, f"a writing process ended with: {'; '.join(errors)}"
+    assert not any(each.returncode for each in started), "a writing process was ended"
+    return lines[len(started) :]
+
+
+def _line(output: IO[bytes] | None) -> bytes:
+    assert output is not None
+    return output.readline()
+
+
+def _begin(given: IO[bytes] | None) -> None:
+    assert given is not None
+    given.write(b"begin\n")
+    given.flush()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from storecore.plugins.conformity import differences, methods_in
-from storecore.protocols import ADDED, CAPABILITIES, DataStore
+from storecore.plugins.conformity import differences, undeclared
+from storecore.plugins.spec import PROMISES, ResolvedSpec
+from storecore.protocols import CAPABILITIES, DataStore
 from storecore.testing.fixtures import Fixtures
 
 
@@ -29,7 +30,7 @@ class ProtocolLaws(Fixtures):
             assert entered is store, f"`with store as s` gave {entered!r}, not the store"
 
     def test_p2_a_declared_capability_is_satisfied(
-        self, store: Any, claimed: frozenset[str]
+        self, store: Any, claimed: frozenset[str], spec: ResolvedSpec | None
     ) -> None:
         """Each method of a declared capability is there and takes what the protocol's takes.
 
@@ -38,6 +39,8 @@ class ProtocolLaws(Fixtures):
         """
         unknown = claimed - CAPABILITIES.keys()
         assert not unknown, f"no such capability: {sorted(unknown)}"
+        unkept = frozenset() if spec is None else spec.promises - PROMISES.keys()
+        assert not unkept, f"no such promise: {sorted(unkept)}; there are {sorted(PROMISES)}"
         wrong = [
             f"{name} is declared, but {problem}"
             for name in sorted(claimed)
@@ -49,10 +52,5 @@ class ProtocolLaws(Fixtures):
         self, store: Any, claimed: frozenset[str]
     ) -> None:
         """A store that has all methods of a capability says so."""
-        silent = [
-            name
-            for name, protocol in CAPABILITIES.items()
-            if name not in claimed
-            and all(hasattr(store, each) for each in methods_in(protocol) if each not in ADDED)
-        ]
+        silent = undeclared(store, claimed)
         assert not silent, f"the store satisfies {silent}, which its spec does not declare"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any, NamedTuple
 
-from storecore.errors import shown
+from storecore.errors import StoreError, shown
 from storecore.protocols import METHODS
 
 _REMEMBERED = 12
@@ -47,6 +47,16 @@ class Recorder:
             return answer
 
         return recorded
+
+    def foreign_error(self, error: BaseException) -> str:
+        """Return what to say of an error if the last call raised it and it is none of storecore."""
+        last = self._calls[-1] if self._calls else None
+        if last is None or last.answer is not error or isinstance(error, StoreError):
+            return ""
+        return (
+            f"{last.method} raised an error that is no StoreError; expected StorageError if the "
+            "medium fails, or another error of storecore"
+        )
 
     def forget(self) -> None:
         """Forget the calls so far: a new example begins."""

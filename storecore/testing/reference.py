@@ -72,6 +72,8 @@ FURTHER: dict[str, str] = {
     "storecore.values.names": "check_name",
 }
 """Further names of the guide. They are imported from their modules, not from `storecore`."""
+PUBLIC = {"storecore.testing.validation": "storecore.testing"}
+"""The package from which a function is imported, if it is not its own module."""
 RAISED: dict[str, str] = {
     **dict.fromkeys(("symbol", "symbols", "timeframe", "strategy_name", "old"), "InvalidName"),
     **dict.fromkeys(("new", "name", "run"), "InvalidName"),
@@ -218,7 +220,9 @@ def _named(names: dict[str, str]) -> list[Declaration]:
 
 def _further(module: str) -> str:
     found = _named({module: FURTHER[module]})
-    return "\n".join(_entry(each, "", f"*Import from* `{module}`.") for each in found)
+    return "\n".join(
+        _entry(each, "", f"*Import from* `{PUBLIC.get(module, module)}`.") for each in found
+    )
 
 
 def _alphabetical(declaration: Declaration) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,7 +13,11 @@ import storecore
 from storecore.protocols import CAPABILITIES
 from storecore.testing.kit import KIT as KIT
 from storecore.testing.lawbook import LAWS
+from storecore.testing.plugin import EXPECTED
 
+_DIFFERENCE = re.compile(
+    r"At index \d+ diff: |(Left|Right) contains |Extra items in |Differing items:"
+)
 HELD, BROKEN, SKIPPED, KNOWN, NOT_RUN = "held", "broken", "skipped", "known to fail", "not run"
 NOT_TRIED = "not tried"  # declared, and the suite gave no way to try it
 WORST_FIRST = (BROKEN, KNOWN, NOT_TRIED, HELD, SKIPPED)
@@ -132,11 +137,21 @@ def _outcome(report: Any) -> tuple[str, str]:
         reason = report.longrepr[2].removeprefix("Skipped: ")
         kind = NOT_TRIED if reason.startswith(f"{NOT_TRIED}: ") else SKIPPED
         return kind, reason.removeprefix(f"{NOT_TRIED}: ")
-    return (HELD, "") if report.passed else (BROKEN, _why(report.longrepr))
+    return (HELD, "") if report.passed else (BROKEN, _why(report))
 
 
-def _why(longrepr: Any) -> str:
-    """Return the first line of what was raised."""
-    crash = getattr(longrepr, "reprcrash", None)
-    text = crash.message if crash is not None else str(longrepr)
-    return text.strip().splitlines()[0] if text.strip() else "no reason given"
+def _why(report: Any) -> str:
+    """Return the first line of what was raised, and what differs if that line is cut."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    text = crash.message if crash is not None else str(report.longrepr)
+    lines = [line.strip() for line in text.strip().splitlines()] or ["no reason given"]
+    expected = [said for title, said in report.sections if title == EXPECTED]
+    return "; ".join([lines[0], *(_difference(lines) if "..." in lines[0] else []), *expected])
+
+
+def _difference(lines: list[str]) -> list[str]:
+    """Return the first difference that pytest shows, as one text in a list."""
+    for number, line in enumerate(lines):
+        if _DIFFERENCE.match(line):
+            return [" ".join(lines[number : number + 1 + line.endswith(":")])]
+    return []

@@ -12,11 +12,10 @@ from typing import Any
 
 import pytest
 
-from storecore.config.file import toml_value
 from storecore.errors import StoreError
 from storecore.plugins.spec import ResolvedSpec
 from storecore.testing import DataStoreSuite
-from storecore.testing.validation import Given, Named
+from storecore.testing.validation import Given, filled, has_words
 
 _UNOPENED = pytest.StashKey[bool]()
 
@@ -44,16 +43,12 @@ class TestBackend(DataStoreSuite):
     @pytest.fixture
     def given(self, request: pytest.FixtureRequest) -> Given:
         """The backend, and its options as they were given."""
-        for plugin in request.config.pluginmanager.get_plugins():
-            if isinstance(plugin, Given):  # the inner run of `validate`
-                return plugin
-        return Named.of(request.config)
+        return Given.of_run(request.config)
 
     @pytest.fixture
     def options(self, given: Given, place: Path, unique: str) -> Iterator[dict[str, Any]]:
         """The options of one test; what was made under a unique name is removed."""
-        words = {"{tmp}": str(place), "{unique}": unique}
-        options = {key: _value(value, words) for key, value in given.options.items()}
+        options = filled(given.options, str(place), unique)
         yield options
         if any("{unique}" in str(value) for value in given.options.values()):
             prepared = given.prepared(options)
@@ -77,7 +72,7 @@ class TestBackend(DataStoreSuite):
         self, given: Given, options: dict[str, Any], spec: ResolvedSpec
     ) -> Callable[..., Any] | None:
         """Open a place in which no store has been made yet, if there is one and the backend can."""
-        is_new = any(word in str(given.options) for word in ("{tmp}", "{unique}"))
+        is_new = has_words(given.options)
         return given.asked_for(options) if is_new and spec.open_existing else None
 
     @pytest.fixture
@@ -94,12 +89,3 @@ class TestBackend(DataStoreSuite):
             pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
         with opened as store:
             yield store
-
-
-def _value(value: Any, words: dict[str, str]) -> Any:
-    """Return an option with the words in it replaced, a text as the TOML value that it is."""
-    if not isinstance(value, str):
-        return value
-    for word, stands_for in words.items():
-        value = value.replace(word, stands_for)
-    return toml_value(value)

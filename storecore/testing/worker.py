@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from storecore.errors import StateConflict, StoreError
+from storecore.errors import StateConflict, StoreError, text_of
 from storecore.models import (
     Action,
     Decision,
@@ -44,6 +44,7 @@ FULL_AT = 128 * 1024  # bytes
 BATCH, BATCHES = 250, 32  # bars: more than fit, since each takes 40 bytes and more
 SOME, MANY = 200, 4_000  # bars that fit, and that do not
 REFUSED = "refused"
+ENDED = "ended with: "  # before the error of a worker
 PATIENCE = 5.0  # seconds: a store that writes slowly is not asked to fill the medium
 
 
@@ -81,8 +82,19 @@ def main() -> None:
     """Do the job that stands on stdin."""
     sys.path[:] = pickle.load(sys.stdin.buffer)
     job: Job = pickle.load(sys.stdin.buffer)
-    with closing(job.reopen()) as store:
-        _TASKS[job.task](store, job)
+    try:
+        with closing(job.reopen()) as store:
+            _TASKS[job.task](store, job)
+    except BaseException as error:
+        print(f"{ENDED}{type(error).__name__}: {text_of(error)}", flush=True)
+        raise
+
+
+def split(output: bytes) -> tuple[list[str], list[str]]:
+    """Return the lines that a worker printed, and the error that ended it, if one did."""
+    lines = output.decode().splitlines()
+    errors = [line.removeprefix(ENDED) for line in lines if line.startswith(ENDED)]
+    return [line for line in lines if not line.startswith(ENDED)], errors
 
 
 def _write(store: Any, job: Job) -> None:

@@ -41,4 +41,4 @@ def new_backend(name: str, folder: Path | None) -> None:
     click.echo("  pip install -e '.[test]'")
     click.echo(f"  storecore init --backend {name} --set path=desk.db")
     click.echo(f"  storecore backends --check {name} --set path=desk.db")
-    click.echo("  pytest    # the conformance kit, some minutes")
+    click.echo("  pytest    # the conformance kit: some minutes, longer on a slow medium")

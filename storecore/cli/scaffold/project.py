@@ -33,6 +33,7 @@ def project(names: Names) -> dict[str, str]:
         "name": names.name,
         "module": names.module,
         "class": names.stem,
+        "kit": __version__,
         "storecore": ".".join(__version__.split(".")[:2]),
     }
     templates = files(__package__) / "template"

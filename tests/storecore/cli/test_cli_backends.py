@@ -57,7 +57,7 @@ def test_a_backend_is_opened_for_the_list_outside_of_the_current_folder(cli, tmp
 DECLARES = """
 from pathlib import Path
 from msgspec import Struct
-from storecore import BackendSpec, NoStore, hookimpl
+from storecore import BackendSpec, ConfigError, NoStore, hookimpl
 from storecore.builtin.memory import MemoryDataStore
 
 class Config(Struct):
@@ -205,12 +205,26 @@ def test_a_backend_that_has_a_path_is_opened_in_a_temporary_folder(health, tmp_p
     [
         {"option": "host: str"},
         {"option": "host: str = 'localhost'", "fields": "promises=frozenset({'durable'})"},
-        {"option": "path: Path", "opened": "raise NoStore('a certificate is missing')"},
+        {"option": "path: Path", "opened": "raise ConfigError('give user and password')"},
     ],
 )
 def test_a_backend_that_cannot_be_tried_in_a_folder_is_only_said_to_load(health, given):
     row = health(**given)
     assert ("healthy" in row, " loads " in row) == (False, True)
+
+
+def test_why_a_store_of_a_backend_could_not_be_opened_is_said(cli, health):
+    row = health(option="path: Path", opened="raise NoStore('no library')")
+    assert "loads: opening failed: NoStore: no library" in row
+    assert "healthy" not in row
+
+
+def test_a_capability_that_is_not_declared_is_reported(cli, health):
+    health(fields="capabilities=frozenset({'BarTables', 'AuditTrail'})")
+    result = cli("backends", "--check", "acme")
+    assert "FAILED  declares what it has" in result.stdout
+    assert "it has Catalog, Bulk, BulkAudit, " in result.stderr
+    assert "which its spec does not declare" in result.stderr
 
 
 def test_a_backend_that_loads_is_shown_with_its_capabilities(cli):
@@ -247,6 +261,7 @@ def test_a_healthy_backend_is_opened_and_tried(cli, tmp_path):
     assert [what for _, what in steps] == [
         "opens",
         "has what it declares",
+        "declares what it has",
         "reads bars",
         "reads fundamentals",
         "reads events",

@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import storecore.plugins
 import storecore.testing
+from storecore.plugins.known import KNOWN
 from storecore.protocols import CAPABILITIES
 from storecore.testing.kit import KIT, VERSIONS, laws_of
 from storecore.testing.lawbook import LAWS
 from storecore.testing.report import versions
 
 PAGE = Path(storecore.testing.__file__).with_name("LAWS.md").read_text()
+BACKENDS = Path(storecore.plugins.__file__).with_name("BACKENDS.md").read_text()
 
 
 def test_the_current_version_has_exactly_the_laws_and_capabilities_of_the_kit():
@@ -35,6 +38,14 @@ def test_the_kit_has_each_test_that_version_4_had():
     names = Path(__file__).with_name("names_of_kit_4.txt").read_text().split()
     gone = [name for name in names if not hasattr(storecore.testing.DataStoreSuite, name)]
     assert gone == [], "reports and `known_failures` refer to these names"
+
+
+def test_the_pages_agree_on_which_release_has_this_kit():
+    release = VERSIONS[int(KIT)].release
+    assert release == storecore.__version__
+    assert {(each.version, each.kit) for each in KNOWN} == {(release, KIT)}
+    assert f"storecore[testing]~={release}" in PAGE
+    assert f"storecore\n{release} has kit {KIT}" in BACKENDS
 
 
 def test_versions_count_from_one_and_the_last_is_the_current_one():

@@ -11,7 +11,7 @@ import pytest
 from msgspec import Struct
 from msgspec.structs import replace
 
-from storecore import BackendSpec
+from storecore import BackendLoadError, BackendSpec, ConfigError
 from storecore.builtin.memory import MemoryDataStore, storecore_backend
 from storecore.testing import validate
 from storecore_file.plugin import storecore_backend as file_backend
@@ -163,20 +163,95 @@ def test_tmp_in_a_setting_is_a_fresh_place_for_each_test(no_code):
 
 
 def test_without_a_backend_the_kit_says_how_to_name_one(no_code):
-    run = no_code()
-    run.assert_outcomes(errors=1)
-    run.stdout.fnmatch_lines("*which backend? give --storecore-backend NAME*")
+    assert stopped(no_code()) == "which backend? give --storecore-backend NAME"
 
 
-def test_a_setting_that_does_not_fit_is_the_config_error(no_code):
-    run = no_code("--storecore-backend", "file", "--storecore-set", "base_pth={tmp}")
-    run.stdout.fnmatch_lines("*base_pth: unknown option (did you mean 'base_path'?)*")
+def stopped(run):
+    """Return the one error of a run that was stopped before its first test."""
+    assert run.ret == pytest.ExitCode.USAGE_ERROR
+    assert not any(word in run.stdout.str() for word in (" passed", " failed", "ERROR at"))
+    (error,) = [line for line in run.stderr.lines if line.startswith("ERROR: ")]
+    return error.removeprefix("ERROR: ")
+
+
+FILE = ("--storecore-backend", "file")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (("--storecore-backend", "fil"), "UnknownBackend: no backend 'fil' (did you mean 'file'?)"),
+        ((*FILE, "--storecore-set", "base_pth={tmp}"), "(did you mean 'base_path'?)"),
+        ((*FILE, "--storecore-set", "lock_timeout=soon"), "lock_timeout: "),
+        ((*FILE, "--storecore-set", "base_path"), "expected KEY=VALUE, got 'base_path'"),
+        ((*FILE, "--storecore-set", "={tmp}"), "expected KEY=VALUE, got '={tmp}'"),
+        ((*FILE, "--storecore-set", "base_path=data"), "expected {tmp} in the path"),
+        (("--storecore-set", "base_path={tmp}"), "give --storecore-backend NAME too"),
+    ],
+)
+def test_what_would_fail_each_test_stops_the_run_at_once(no_code, pytester, given, said):
+    assert said in stopped(no_code(*given))
+    assert not (pytester.path / "data").exists()
+
+
+def test_the_path_of_a_nested_store_needs_a_new_folder_too(no_code):
+    def store(path):
+        return f'store={{backend = "file", base_path = "{path}"}}'
+
+    wrapper = ("--storecore-backend", "cached", "--storecore-set")
+    assert "expected {tmp}" in stopped(no_code(*wrapper, store("data")))
+    no_code(*wrapper, store("{tmp}/data"), only="p1_a_store_is").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"capabilities": {"Bulky"}}, "unknown capability 'Bulky'"),
+        ({"capabilities": "Bulk Catalog"}, "expected its spec's capabilities to be a frozenset"),
+        ({"promises": {"durably"}}, "unknown promise 'durably'"),
+        ({"config": dict}, "expected its spec's config to be a msgspec.Struct class"),
+        ({"name": "Duck DB"}, "expected the name of its spec to be letters, .* got 'Duck DB'"),
+    ],
+)
+def test_validate_refuses_a_wrong_spec_before_any_test(fields, said):
+    spec = replace(storecore_backend(), **fields)
+    with pytest.raises(
+        BackendLoadError, match=rf"storecore\.testing\.validate\(\): {said}"
+    ) as error:
+        validate(spec)
+    assert error.value.__context__ is None
+
+
+def test_validate_refuses_what_is_no_spec():
+    with pytest.raises(BackendLoadError, match="expected a BackendSpec, got dict"):
+        validate({"name": "duck"})
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({"base_pth": "{tmp}"}, "unknown option"), ({"base_path": "data"}, "expected {tmp}")],
+)
+def test_validate_refuses_options_that_would_fail_each_test(options, said):
+    with pytest.raises(ConfigError, match=said):
+        validate(file_backend(), options)
+
+
+def test_a_promise_that_there_is_not_is_reported_by_name(suite_run):
+    body = """
+        @pytest.fixture
+        def spec(self):
+            from msgspec.structs import replace
+            return replace(storecore_backend(), promises=frozenset({"durably"}))
+    """
+    run = suite_run(body=body, only="p2_a_declared")
+    run.assert_outcomes(failed=1)
+    run.stdout.fnmatch_lines(["  P2 broken: *no such promise: [[]'durably'[]]*"])
 
 
 SECRETIVE = """
     import pytest
     from msgspec import Struct
-    from storecore import BackendSpec
+    from storecore import BackendLoadError, BackendSpec, ConfigError
     from storecore.builtin.memory import MemoryDataStore
     from storecore.testing import DataStoreSuite
 
@@ -238,7 +313,7 @@ def test_a_store_that_cannot_be_opened_fails_one_test_and_no_more(no_code, tmp_p
     there = tmp_path / "file"
     there.write_text("not a folder")
     run = no_code(
-        *("--storecore-backend", "file", "--storecore-set", f"base_path={there}/data"),
+        *("--storecore-backend", "file", "--storecore-set", f"base_path={there}/{{unique}}"),
         only="b1 or b2",
     )
     outcomes = run.parseoutcomes()
@@ -444,3 +519,151 @@ def test_a_capability_that_there_is_not_is_reported_by_name(pytester, inner):
     run = inner(only=asked)
     run.assert_outcomes(failed=1, passed=1)
     run.stdout.fnmatch_lines(["  P2 broken: *no such capability: [[]'Oracle'[]]*"])
+
+
+FOREIGN = """
+    import pytest
+    from storecore.builtin.memory import MemoryDataStore
+    from storecore.testing import DataStoreSuite
+
+    class Foreign(MemoryDataStore):
+        def read_events(self, *asked, **given):
+            raise RuntimeError("raw")
+
+        def read_bars(self, *asked, **given):
+            return super().read_bars(*asked, **given)[::-1]
+
+    class TestForeign(DataStoreSuite):
+        @pytest.fixture
+        def store(self):
+            return Foreign()
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            "e2_types_none",
+            "RuntimeError: raw; read_events raised an error that is no StoreError; "
+            "expected StorageError if the medium fails, or another error of storecore",
+        ),
+        ("b1_more_than", "; At index 0 diff: "),
+    ],
+)
+def test_the_report_says_what_was_expected_and_what_differs(pytester, asked, said):
+    pytester.makepyfile(test_it=FOREIGN)
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", asked)
+    run.assert_outcomes(failed=1)
+    (line,) = [line for line in run.stdout.lines if " broken: " in line]
+    assert said in line
+
+
+ENDING = """
+    import sys
+    from functools import partial
+
+    import pytest
+    from storecore import LockTimeout
+    from storecore.testing import DataStoreSuite
+    from storecore_file import FileDataStore
+    from storecore_file.plugin import storecore_backend
+
+    class Ending(FileDataStore):
+        def save_strategy_state(self, strategy_name, state, *, expect=None):
+            if "worker" in sys.argv[0] and {when}:
+                {fault}
+            super().save_strategy_state(strategy_name, state, expect=expect)
+
+    class TestEnding(DataStoreSuite):
+        @pytest.fixture
+        def spec(self):
+            return storecore_backend()
+
+        @pytest.fixture
+        def reopen(self, tmp_path):
+            return partial(Ending, tmp_path / "data", durability="os")
+
+        @pytest.fixture
+        def store(self, reopen):
+            with reopen() as store:
+                yield store
+"""
+HELD = "raise LockTimeout('held')"
+
+
+@pytest.mark.parametrize(
+    ("when", "fault", "asked", "said"),
+    [
+        ("True", HELD, "d4_processes_lose", "a writing process ended with: LockTimeout: held"),
+        ("True", HELD, "d4_states_that_proc", "a writing process ended with: LockTimeout: held"),
+        ("True", HELD, "d1_what_was", "the writer gave up after 0 writes: LockTimeout: held"),
+        (
+            "'long' in state",
+            "raise RuntimeError('raw')",
+            "d2_a_write",
+            "a write raised RuntimeError: raw; expected it to succeed or to raise a StoreError",
+        ),
+        (
+            "'long' in state",
+            "return self.delete_strategy_state(strategy_name)",
+            "d2_a_write",
+            "state written: None",
+        ),
+    ],
+)
+def test_the_error_that_ended_a_process_is_in_the_report(pytester, when, fault, asked, said):
+    pytester.makepyfile(test_it=ENDING.format(when=when, fault=fault))
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", asked)
+    run.assert_outcomes(failed=1)
+    (line,) = [line for line in run.stdout.lines if " broken: " in line]
+    assert said in line
+
+
+LEAKING = """
+    from functools import partial
+
+    import pytest
+    from storecore.testing import DataStoreSuite
+    from storecore_file import FileDataStore
+
+    LEFT = []
+
+    class Leaking(FileDataStore):
+        def close(self):
+            super().close()
+            LEFT.append(open("left", "ab"))
+
+    class TestLeaking(DataStoreSuite):
+        @pytest.fixture
+        def reopen(self, tmp_path):
+            return partial(Leaking, tmp_path / "data", durability="os")
+
+        @pytest.fixture
+        def store(self, reopen):
+            with reopen() as store:
+                yield store
+
+    def test_zz_tidy():
+        while LEFT:
+            LEFT.pop().close()
+"""
+
+
+def test_a_descriptor_that_each_closed_store_leaves_open_is_found(pytester):
+    pytester.makepyfile(test_it=LEAKING)
+    run = pytester.runpytest_inprocess("-p", "no:faulthandler", "-k", "l1_a_closed or zz_tidy")
+    run.assert_outcomes(failed=1, passed=1)
+    run.stdout.fnmatch_lines(
+        ["  L1 broken: *: 8 descriptors more are open after a store was opened and closed 8 times*"]
+    )
+
+
+@pytest.mark.parametrize(("there", "outcome"), [(True, "passed"), (False, "skipped")])
+def test_descriptors_are_counted_where_the_system_lists_them(
+    no_code, monkeypatch, tmp_path, there, outcome
+):
+    if not there:
+        monkeypatch.setattr("storecore.testing.life.OPEN_FILES", tmp_path / "none")
+    place = ("--storecore-backend", "file", "--storecore-set", "base_path={tmp}/data")
+    no_code(*place, only="l1_a_closed").assert_outcomes(**{outcome: 1})

@@ -150,7 +150,7 @@ def test_a_partial_run_reaches_no_level():
     ],
 )
 def test_why_a_test_is_broken_is_the_first_line(longrepr, why):
-    report = SimpleNamespace(skipped=False, passed=False, longrepr=longrepr)
+    report = SimpleNamespace(skipped=False, passed=False, longrepr=longrepr, sections=[])
     (one,) = suite_reports([(["one", "test_b1_x", ["B1"]], report)])
     assert one.results == (Result("test_b1_x", ("B1",), BROKEN, why),)
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from storecore import laws
 
 PLACES = {name: place for place, name in enumerate(laws.BarColumns._fields)}
+LEFT_OPEN = []
 
 
 class Lossy(SavedStore):
@@ -135,6 +136,14 @@ class NumbersEventsAnewWithEachOpening(SavedStore):
         order = sorted(numbered, key=lambda pair: pair[0] - before * (pair[0] >= before))
         span, wanted = laws.time_range(start, end), laws.event_types(types)
         return laws.select_events([laws.decode_event(e) for _, e in order], span, wanted)
+
+
+class LeavesItsFileOpenWhenItIsClosed(SavedStore):
+    law = "L1"
+
+    def load(self):
+        super().load()
+        LEFT_OPEN.append(self.path.open("rb"))
 
 
 class ReadsEventsBackwards(SavedStore):
