@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import re
+import subprocess
 import sys
 import tomllib
-from concurrent.futures import ThreadPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
 
@@ -186,16 +184,24 @@ def test_the_store_of_the_guide_is_named_by_its_path(desk, tmp_path):
     assert repr(store) == f"DeskStore({str(tmp_path / 'desk.db')!r})"
 
 
+FORKS = """
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
+
+HANDLES.open["desk.db"] = 3
+child = get_context("fork").Process(target=lambda: os._exit(3 + len(HANDLES.open)))
+child.start()
+child.join()
+assert (child.exitcode, HANDLES.open) == (3, {"desk.db": 3})
+with ThreadPoolExecutor(1) as pool:  # the parent has released the lock after the fork
+    assert pool.submit(HANDLES.lock.acquire, timeout=5).result()
+"""
+
+
 def test_a_forked_child_has_a_free_lock_and_no_handle_in_the_example_of_the_guide():
     (source,) = blocks("python", "The spec")
-    handles = module_of(source, "handles").HANDLES
-    handles.open["desk.db"] = 3
-    child = get_context("fork").Process(target=lambda: os._exit(3 + len(handles.open)))
-    child.start()
-    child.join()
-    assert (child.exitcode, handles.open) == (3, {"desk.db": 3})
-    with ThreadPoolExecutor(1) as pool:  # the parent has released the lock after the fork
-        assert pool.submit(handles.lock.acquire, timeout=5).result()
+    program = source + FORKS  # in a process of its own, whose later forks it would change
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
 
 
 def test_the_store_of_the_guide_shares_its_place_with_itself_alone(desk):
