@@ -250,28 +250,38 @@ class InPlaceFile:
     def write(self, content: bytes, offset: int) -> None:
         """Write at an offset. Raises `StorageError`."""
         try:
-            if not self._kept.is_open():
-                self._kept.open()
-            os.pwrite(self._kept.number, content, offset)
+            kept = self._opened()
+            os.pwrite(kept.number, content, offset)
         except OSError as error:
             raise_storage_error(error, self._path, "write")
 
     def read(self, length: int, offset: int) -> bytes:
         """Return bytes from an offset on, fewer at the end of the file. Raises `StorageError`."""
         with os_errors(self._path, "read"):
-            if not self._kept.is_open():
-                self._kept.open()
-            return os.pread(self._kept.number, length, offset)
+            kept = self._opened()
+            return os.pread(kept.number, length, offset)
 
     def sync(self, durable: bool) -> None:
         """Sync what was just written, if the store is to be durable. Raises `StorageError`."""
         if durable:
             with os_errors(self._path, "write"):
-                sync_data(self._kept.number)
+                kept = self._opened()
+                sync_data(kept.number)
 
     def close(self) -> None:
-        """Close the file: the next write opens the one at the path then."""
-        self._kept.close()
+        """Close the file, once no thread uses it; the next write opens the one at the path then.
+
+        A store may be closed beside a write: a descriptor that is closed in the midst of it may be
+        that of another file by then.
+        """
+        self._kept = KeptFile(self._path, _IN_PLACE)
+
+    def _opened(self) -> KeptFile:
+        """Return the open file. It stays open as long as the caller refers to it."""
+        kept = self._kept
+        if not kept.is_open():
+            kept.open()
+        return kept
 
 
 def _check(path: Path | str, found: os.stat_result) -> None:

@@ -82,3 +82,31 @@ def test_a_note_is_read_where_it_lies(note, path, failing):
     failing("pread")
     with pytest.raises(StorageError, match=r"note: cannot read"):
         note.read(1, 0)
+
+
+@pytest.mark.parametrize("call", ["pwrite", "pread"])
+def test_a_note_that_is_closed_in_the_midst_of_a_call_keeps_its_file_open_for_it(
+    note, path, tmp_path, monkeypatch, call
+):
+    note.write(b"old", 0)
+    real, other = getattr(os, call), tmp_path / "other"
+
+    def late(number, *given):
+        note.close()
+        with other.open("wb"):  # it would get the number of a file that was closed
+            return real(number, *given)
+
+    monkeypatch.setattr(os, call, late)
+    if call == "pwrite":
+        note.write(b"new", 0)
+        assert path.read_bytes() == b"new"
+    else:
+        assert note.read(3, 0) == b"old"
+    assert other.read_bytes() == b""
+
+
+def test_a_note_that_was_closed_after_a_write_is_synced_all_the_same(note, syscalls):
+    note.write(b"old", 0)
+    note.close()
+    note.sync(durable=True)
+    assert "fdatasync" in {name for name, _ in syscalls}
