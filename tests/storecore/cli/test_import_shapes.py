@@ -905,7 +905,6 @@ def imported(cli, at, tmp_path, opened):
     return run
 
 
-@pytest.mark.few(40)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_a_shape_is_imported_by_itself_or_with_one_option(imported, shape):
     assert len(shape.option) <= 2
