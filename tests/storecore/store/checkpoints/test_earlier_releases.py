@@ -64,7 +64,7 @@ def test_what_lacks_a_method_that_is_not_new_is_none(filled):
 
 def test_p2_it_satisfies_what_it_declares(store):
     laws, declared = ProtocolLaws(), frozenset(WHOLE)
-    laws.test_p2_a_declared_capability_is_satisfied(store, declared)
+    laws.test_p2_a_declared_capability_is_satisfied(store, declared, None)
     laws.test_p2_a_capability_that_is_satisfied_is_declared(store, declared)
     with pytest.raises(AssertionError, match="Maintenance"):
         laws.test_p2_a_capability_that_is_satisfied_is_declared(store, declared - {"Maintenance"})
