@@ -178,6 +178,14 @@ def test_a_copy_of_the_store_of_the_guide_by_pickle_has_its_data(desk):
     assert store.load_strategy_state("value") == {"cash": 1.5}
 
 
+def test_a_copy_by_pickle_makes_no_store_where_it_is_gone(desk, tmp_path):
+    store, _ = desk
+    store.close()
+    (tmp_path / "desk.db").unlink()
+    with pytest.raises(storecore.NoStore, match=r"desk\.db: there is no store"):
+        pickle.loads(pickle.dumps(store))
+
+
 def test_the_store_of_the_guide_is_named_by_its_path(desk, tmp_path):
     store, _ = desk
     store.close()

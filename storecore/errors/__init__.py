@@ -83,7 +83,7 @@ class HistoryPruned(StoreError, LookupError):
 class NotSerializable(StoreError, TypeError):
     """A state or payload that JSON would change; the message names its path (`$.positions[3]`).
 
-    Also raised for a store that cannot be pickled, with the reason.
+    Also raised if a store that has its data in this process, such as a `memory` store, is pickled.
     """
 
 
