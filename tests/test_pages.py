@@ -223,7 +223,7 @@ def test_the_examples_of_a_page_for_users_pass_a_strict_type_checker(check_types
 
 @pytest.mark.soak
 def test_the_examples_for_authors_pass_a_strict_type_checker(check_types):
-    names = ("storecore_sqlite", "by_hand", "desk", "storecore_notes", "test_laws")
+    names = ("storecore_sqlite", "by_hand", "desk", "storecore_notes", "handles", "test_laws")
     names = (*names, "storecore_frozen", "storecore_logging", "formats", "registered")
     check_types(dict(zip(names, blocks(AUTHORS, "python"), strict=True)))
 
