@@ -241,13 +241,14 @@ class DecodedPartition(NamedTuple):
         return self.times
 
     def rows_until(self, last: int) -> int:
-        """Return how many bars are dated not after an instant. Raises `NotKeptError`."""
-        count = 0
-        for number, (rows, low, high) in enumerate(self.metadata.groups):
-            if high > last:
-                return count + (self._columns(number).dates.cut(low, last)[3] if low <= last else 0)
-            count += rows
-        return count
+        """Return how many bars are dated not after an instant, after which there are others.
+
+        Raises `NotKeptError`.
+        """
+        groups = self.metadata.groups
+        number = next(number for number, each in enumerate(groups) if each.last > last)
+        low, before = groups[number].first, sum(each.rows for each in groups[:number])
+        return before + (self._columns(number).dates.cut(low, last)[3] if low <= last else 0)
 
     def _within(self, first: int, last: int, names: _Names) -> list[pa.RecordBatch]:
         found = []

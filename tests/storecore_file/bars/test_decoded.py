@@ -200,7 +200,6 @@ CHANGES = {
 }
 
 
-@pytest.mark.few(6)
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
 def test_a_change_by_another_process_is_seen(base, filled, other, change):
     answers(filled)

@@ -59,6 +59,14 @@ def test_replaced_bars_keep_their_further_columns(store):
     assert list(map(repr, past)) == list(map(repr, old))
 
 
+def test_a_log_that_another_process_has_pruned_meanwhile_is_left_as_it_is(store):
+    for close in (1.0, 2.0, 3.0):
+        store.write_bars("A", [bar("A", 0, close)])
+    before, content = store.recording_began(), log_of(store).read_bytes()
+    store._bars._history.prune(log_of(store), before - 1)
+    assert log_of(store).read_bytes() == content
+
+
 def test_versions_of_no_bars_are_none(store):
     store.write_bars("A", [bar("A", 1, 1.0)])
     assert store.bar_versions("A", DAY - timedelta(9), DAY - timedelta(8)) == []
