@@ -41,17 +41,16 @@ def tried(what: str, call: Callable[[], _Made], limit: float | None = None) -> _
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)  # until the child can be ended
     try:
         _start(child)
-        try:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-            sender.close()
-            if receiver.poll(limit):
-                grace = _GRACE
-                found, error = receiver.recv()
-        except EOFError:
-            error = ""
-        finally:
-            _end(child, grace)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        sender.close()
+        if receiver.poll(limit):
+            grace = _GRACE
+            found, error = receiver.recv()
+    except EOFError:
+        error = ""
     finally:
+        if child.pid:  # also after an interrupt that another thread has taken
+            _end(child, grace)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         receiver.close()
     if found is None:

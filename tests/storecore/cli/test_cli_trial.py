@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -133,6 +134,40 @@ def test_an_interrupt_while_the_child_is_forked_ends_it(tmp_path, monkeypatch):
     monkeypatch.setattr(trial, "_start", interrupted)
     with pytest.raises(KeyboardInterrupt):
         tried("acme", lambda: time.sleep(600))
+    assert gone(int(pid.read_text()))
+
+
+def test_a_child_that_cannot_be_forked_says_why(monkeypatch):
+    def refused(child):
+        raise BlockingIOError(errno.EAGAIN, "no process is left")
+
+    monkeypatch.setattr(trial, "_start", refused)
+    with pytest.raises(BlockingIOError, match="no process is left"):
+        tried("acme", os.getpid)
+
+
+@pytest.mark.usefixtures("interrupts")
+def test_an_interrupt_that_another_thread_takes_while_the_child_is_forked_ends_it(
+    tmp_path, monkeypatch
+):
+    pid, start, over = tmp_path / "pid", trial._start, threading.Event()
+
+    def interrupted(child):
+        start(child)
+        pid.write_text(str(child.pid))
+        os.kill(os.getpid(), signal.SIGINT)  # blocked here, not in the other thread
+        while True:  # the signal of another thread does not end a sleep of this one
+            time.sleep(0.05)
+
+    monkeypatch.setattr(trial, "_start", interrupted)
+    other = threading.Thread(target=over.wait)
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            tried("acme", lambda: time.sleep(600))
+    finally:
+        over.set()
+        other.join()
     assert gone(int(pid.read_text()))
 
 
