@@ -514,7 +514,7 @@ class Bars(BarCollection):
     def delete(self, symbol: str, timeframe: str, span: TimeRange) -> int:
         """Remove the bars of a range; return how many there were."""
         key = (symbol, timeframe)
-        if key in self._journal.series():
+        if key in self._journal.series_of(symbol):
             self._try_to_flush()
             self._disk.make_folders([self._path(*key)], within=self._folder)
         if span.first > span.last or not self._disk.is_folder(self._path(*key)):
@@ -527,7 +527,8 @@ class Bars(BarCollection):
     def _tidy(self, key: tuple[str, str]) -> None:
         """Remove partitions without bars, if that is possible: no read returns a bar of them."""
         with best_effort(self._path(*key), "empty partitions are removed later"):
-            if key in self._journal.series():  # its rows need a partition that is empty now
+            # Its rows need a partition that is empty now.
+            if key in self._journal.series_of(key[0]):
                 self._try_to_flush()
             self._settled(self._writer(*key).drop_empty)
 
@@ -550,7 +551,7 @@ class Bars(BarCollection):
 
     def having(self, *symbols: str) -> set[str]:
         """Return those of some symbols that have bars, without a look at other folders."""
-        journaled = {key[0] for key in self._journal.series()}
+        journaled = {key[0] for key in self._journal.series_of(*symbols)}
         folders = {each: _symbol_folder(self._folder, each) for each in symbols}
         return {
             symbol
@@ -577,7 +578,7 @@ class Bars(BarCollection):
 
     def timeframes(self, symbol: str) -> list[str]:
         """Return the timeframes in which a symbol has bars."""
-        timeframes = {key[1] for key in self._journal.series() if key[0] == symbol}
+        timeframes = {key[1] for key in self._journal.series_of(symbol)}
         daily = self._path(symbol, _DAILY)
         for folder in filter(self._has_partitions, self._series_in(daily, None)):
             name = _DAILY if folder == daily else TIMEFRAMES.decode(folder.name)

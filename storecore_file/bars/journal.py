@@ -500,14 +500,26 @@ class Journal:
         """
         with self._reading:
             self._refresh()
-            chosen = set(self._known if names is None else names)
-            found = {
-                key for name in self._known if name in chosen for key in self._known[name].rows
-            }
-            if names is not None or not found:
-                return found
-            past = self._past_now()
-            return {key for key in found if self._may_count(key, past)}
+            if names is None:
+                return self._counting(key for file in self._known.values() for key in file.rows)
+            chosen = set(names)
+            files = [file for name, file in self._known.items() if name in chosen]
+            return {key for file in files for key in file.rows}
+
+    def series_of(self, *symbols: str) -> set[Key]:
+        """Return those of `series()` that some symbols have, without a look at others' rows."""
+        with self._reading:
+            self._refresh()
+            files = self._known.values()
+            return self._counting(key for file in files for key in file.rows if key[0] in symbols)
+
+    def _counting(self, keys: Iterable[Key]) -> set[Key]:
+        """Return those of some series whose rows may count."""
+        found = set(keys)
+        if not found:
+            return found
+        past = self._past_now()
+        return {key for key in found if self._may_count(key, past)}
 
     def _may_count(self, key: Key, past: Past) -> bool:
         """Return whether a series has rows that are not retired, or that a partition must have."""

@@ -70,6 +70,30 @@ def parts(base):
 # What goes there.
 
 
+@pytest.mark.parametrize(
+    ("ask", "found"),
+    [
+        (lambda store: store.timeframes("S0"), ["1d"]),
+        (lambda store: store.delete_bars("S0", *ALWAYS), 1),
+        (lambda store: store.rename_symbol("S0", "NEW"), None),
+    ],
+    ids=["timeframes", "delete", "rename"],
+)
+def test_a_question_for_one_symbol_looks_at_no_rows_of_the_others(store, monkeypatch, ask, found):
+    store.write_bar_table(table(1.0))
+    looked_at, may_count = set(), Journal._may_count
+
+    def seen(journal, key, past):
+        looked_at.add(key[0])
+        return may_count(journal, key, past)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "_may_count", seen)
+        answer = ask(store)
+    assert answer == found
+    assert looked_at <= {"S0", "NEW"}
+
+
 def test_a_few_bars_for_many_symbols_are_one_line_and_no_partition(store, lines, parts):
     store.write_bar_table(table(1.0))
     store.write_bar_table(table(2.0, 1), timeframe="1m")
