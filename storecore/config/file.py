@@ -125,12 +125,24 @@ def toml_value(text: str) -> Any:
 
 
 def expanded_at(value: Any, place: str) -> Any:
-    """Return an option with every `${NAME}` in its strings replaced, once."""
+    """Return an option with every `${NAME}` in its strings replaced, once.
+
+    Raises `ConfigError`, also if a table is inside itself.
+    """
+    try:
+        return _expanded(value, place)
+    except RecursionError:
+        raise ConfigError(
+            f"{place}: nested too deeply; expected tables that are not inside themselves"
+        ) from None
+
+
+def _expanded(value: Any, place: str) -> Any:
     kind = type(value)
     if kind in (dict, Options, StoreConfig, MappingProxyType):
-        return Options({key: expanded_at(item, f"{place} {key}") for key, item in value.items()})
+        return Options({key: _expanded(item, f"{place} {key}") for key, item in value.items()})
     if kind in (list, tuple):
-        return kind(expanded_at(item, f"{place}[{index}]") for index, item in enumerate(value))
+        return kind(_expanded(item, f"{place}[{index}]") for index, item in enumerate(value))
     if kind is str and "$" in value:
         try:
             return Expanded.of(value)

@@ -42,7 +42,7 @@ from storecore_file.fs.logs import whole_lines
 from storecore_file.fs.marked_logs import MarkedLog, check_numbers, last_of
 from storecore_file.fs.names import SYMBOLS, TIMEFRAMES
 from storecore_file.fs.seal import decode_errors, is_sealed, sealed, too_deep, unsealed
-from storecore_file.fs.stat import Fingerprint, fingerprint
+from storecore_file.fs.stat import State, fingerprint, known_state_at
 from storecore_file.history import FileClock, log_issues
 from storecore_file.integrity import Files, Issue, listed, unexpected
 
@@ -93,7 +93,7 @@ NO_PAST = Past(0)
 class _Kept(NamedTuple):
     """The table of a log that was read, the dates of its bars in order, and its last instant."""
 
-    found: Fingerprint
+    found: State
     table: pa.Table
     dates: Sequence[int]
     newest: int
@@ -213,7 +213,7 @@ class BarHistory:
         They have the columns `COLUMN` and `UNTIL`.
         """
         path = self.path(key)
-        found = fingerprint(path)
+        found = known_state_at(path)
         if found is None:
             return None
         kept = self._kept.get(path)

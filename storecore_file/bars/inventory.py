@@ -30,7 +30,7 @@ from storecore_file.bars.partition import (
 )
 from storecore_file.bars.series import Series
 from storecore_file.fs.disk import Disk, is_settled
-from storecore_file.fs.stat import Fingerprint, fingerprint, fingerprint_of
+from storecore_file.fs.stat import State, known_state_at, state_of
 
 _TAILS = (2**13, 2**18)  # bytes: the end of a partition of some ten row groups, and of most others
 _MOST_KEPT = 50_000  # partitions, some 2 KB each
@@ -49,7 +49,7 @@ class SeriesFolder(NamedTuple):
 class _Kept(NamedTuple):
     """The extent of a partition, and the file that it was read from."""
 
-    file: Fingerprint
+    file: State
     extent: Extent
 
 
@@ -131,7 +131,7 @@ class Inventory:
         """Return the extent of a partition. Raises `CorruptData`, `_NotSimple` if it is gone."""
         path = f"{folder}/{partition.name}"
         kept = self._kept.get(path)
-        if kept is not None and kept.file == fingerprint(path):
+        if kept is not None and kept.file == known_state_at(path):
             return kept.extent
         now = time.time_ns()  # before the look
         file, extent = self._read(path)
@@ -151,7 +151,7 @@ class Inventory:
                 break
             extent = extent_in(path, end.content, end.found.st_size)
             if extent is not None:
-                return _Kept(fingerprint_of(end.found), extent)
+                return _Kept(state_of(end.found), extent)
         raise _NotSimple
 
     def _keep(self, path: str, kept: _Kept, now: int) -> None:

@@ -144,7 +144,7 @@ class Known:
         self.line = 0
         self.end = b""
         self.after: str | None = None
-        self.changed: tuple[int, int] | None = (
+        self.changed: tuple[int, int, int, int] | None = (
             None  # when the file had last changed, once that is sure
         )
         self.recorded = 0  # of the last line

@@ -40,13 +40,13 @@ from storecore_file.bars.versions import Dated, Merged, concatenated
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.handles import OpenFile
 from storecore_file.fs.names import SYMBOLS
-from storecore_file.fs.stat import Fingerprint, fingerprint
+from storecore_file.fs.stat import State, known_state_at
 
 NOTHING_KEPT = Decoded()
 _ATTEMPTS = 100
 _NOTHING = Coverage(None, None, 0)
 _MOST_KINDS = 65_536
-_kinds_kept: dict[tuple[Path, Fingerprint | None], dict[str, str]] = {}
+_kinds_kept: dict[tuple[Path, State | None], dict[str, str]] = {}
 _Result = TypeVar("_Result")
 _File = PartitionFile | DecodedPartition | Keeping
 
@@ -284,9 +284,9 @@ class Series:
         return union(map(self.kinds_in, layout.partitions))
 
     def kinds_in(self, partition: Partition) -> dict[str, str]:
-        """Return the kinds of a partition, which are kept by the identity of its file."""
+        """Return the kinds of a partition, which are kept by the state of its file."""
         path = self.path(partition)
-        key = path, fingerprint(path)
+        key = path, known_state_at(path)
         if key not in _kinds_kept:
             if len(_kinds_kept) >= _MOST_KINDS:
                 _kinds_kept.clear()

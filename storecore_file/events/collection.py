@@ -44,7 +44,7 @@ from storecore_file.fs.logs import Effect, Log, NumberedLog, cut, lacks_newline
 from storecore_file.fs.quarantine import copy_to_quarantine, quarantine_path
 from storecore_file.fs.rollback import Rollback
 from storecore_file.fs.seal import is_sealed, sealed
-from storecore_file.fs.stat import Fingerprint, fingerprint
+from storecore_file.fs.stat import State, known_state_at
 from storecore_file.history import FileClock
 from storecore_file.integrity import (
     QUARANTINE,
@@ -69,7 +69,7 @@ _SEALED_FILE = re.compile(r"\d{4}-\d{2}-\d{2}\.parquet")
 
 
 Change = Callable[[str, int, Event], Event | None]
-Seen = tuple[Fingerprint | None, Fingerprint | None]
+Seen = tuple[State | None, State | None]
 
 
 class _Listing(NamedTuple):
@@ -515,7 +515,7 @@ class Events(EventCollection):
         return [Rewritten(day, seen, into[-1], change.count, hidden, not change.left, change.gone)]
 
     def _seen(self, day: str) -> Seen:
-        return fingerprint(self._log_path(day)), fingerprint(self._sealed_path(day))
+        return known_state_at(self._log_path(day)), known_state_at(self._sealed_path(day))
 
     def _put(
         self, rewritten: list[Rewritten], what: Rewriting, staged: list[Staged]

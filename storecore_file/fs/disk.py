@@ -56,11 +56,12 @@ class Changed(NamedTuple):
     """When a file or folder had last changed (ns), and whether any change from then on shows.
 
     `at` has the times of modification and of change: a copy may bring back the first, but not the
-    second. A change shows when it gives another time than this: once the clock that the kernel
-    keeps for files, which ticks each 1 to 10 ms (an old file system's each 1 or 2 s), has gone on.
+    second. It has device and inode too, since another file may be moved to the path. A change shows
+    when it gives another time than this: once the clock that the kernel keeps for files, which
+    ticks each 1 to 10 ms (an old file system's each 1 or 2 s), has gone on.
     """
 
-    at: tuple[int, int]
+    at: tuple[int, int, int, int]
     settled: bool
 
     @classmethod
@@ -71,9 +72,9 @@ class Changed(NamedTuple):
         return cls(at, is_settled(at[0], now))
 
 
-def _times_of(path: Path | str) -> tuple[int, int]:
+def _times_of(path: Path | str) -> tuple[int, int, int, int]:
     found = os.stat(path)  # noqa: PTH116 - quicker than `Path`, before every read
-    return found.st_mtime_ns, found.st_ctime_ns
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino
 
 
 def is_settled(at: int, now: int) -> bool:
@@ -84,7 +85,7 @@ def is_settled(at: int, now: int) -> bool:
 class _Listing(NamedTuple):
     """The names in a folder, and when it had last changed."""
 
-    changed: tuple[int, int]
+    changed: tuple[int, int, int, int]
     names: list[str]
 
 

@@ -117,8 +117,15 @@ class Log:
         return Log, (self._disk, self._path, self._is_whole)
 
     def _is_current(self) -> bool:
-        """Return whether the open file is the one at the path, and as it was left."""
-        return self._kept.size_at_path() == self._length and self._kept.is_open()
+        """Return whether the open file is the one at the path, and as it was left.
+
+        It ends with other bytes if a backup was restored into it, and another process has appended
+        a line of the same length since.
+        """
+        if self._kept.size_at_path() != self._length or not self._kept.is_open():
+            return False
+        end = (self._last or b"")[-_BLOCK:]
+        return os.pread(self._kept.number, len(end), self._length - len(end)) == end
 
     def _open(self) -> None:
         """Open the log, and move its torn tail to the sidecar."""

@@ -97,15 +97,12 @@ Fingerprint = tuple[int, int, int, int]
 def fingerprint(path: Path | str) -> Fingerprint | None:
     """Return values that identify the file at a path and its content, None if there is none.
 
-    The inode of a removed file is soon reused, so size and time of change count too.
+    The inode of a removed file is soon reused, so size and time of modification count too. A hard
+    link changes none of them. What is kept longer than a call needs a `State`: a restore may bring
+    back another content with the same values.
     """
-    try:
-        found = os.stat(path)  # noqa: PTH116 - quicker than `Path`
-    except FileNotFoundError:
-        return None
-    except (OSError, MemoryError) as error:
-        raise_storage_error(error, Path(path), "look at")
-    return fingerprint_of(found)
+    found = known_state_at(path)
+    return None if found is None else found[:4]
 
 
 def fingerprint_of(found: os.stat_result) -> Fingerprint:
@@ -127,6 +124,16 @@ def state_of(found: os.stat_result) -> State:
     (`fs.disk.is_settled`): nobody can set the time of change.
     """
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def known_state_at(path: Path | str) -> State | None:
+    """Return the state of the file at a path, None if there is none. Raises `StorageError`."""
+    try:
+        return state_of(os.stat(path))  # noqa: PTH116 - quicker than `Path`
+    except FileNotFoundError:
+        return None
+    except (OSError, MemoryError) as error:
+        raise_storage_error(error, Path(path), "look at")
 
 
 def state_at(path: str) -> State | None:

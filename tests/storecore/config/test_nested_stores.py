@@ -177,3 +177,10 @@ def test_an_optional_capability_that_is_none_is_refused(site):
     site.backend(SOMETIMES.replace('{"History"}', '{"Histories"}'), name="sometimes")
     with pytest.raises(BackendLoadError, match=r"unknown capability 'Histories' \(.*'History'\?"):
         open_store("sometimes", recording=True)
+
+
+def test_a_store_inside_itself_is_an_error_that_names_its_place():
+    config = {"backend": "routed", "default": {"backend": "memory"}}
+    config["bars"] = config
+    with pytest.raises(ConfigError, match=r"bars: nested too deeply; .*not inside themselves"):
+        open_store(config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import time
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
@@ -56,6 +57,7 @@ def settled(base):
         for name in files:
             os.utime(os.path.join(folder, name), ns=(at, at))
         os.utime(folder, ns=(at, at))
+    time.sleep(0.1)  # nobody can set the time of change
 
 
 def first_of(base, symbol):

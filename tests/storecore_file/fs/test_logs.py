@@ -337,11 +337,24 @@ def test_a_log_that_stays_open_does_not_follow_a_file_that_was_moved_away(disk, 
     assert log.read_bytes() == b"new\n"
 
 
-def test_a_log_that_stays_open_reads_its_tail_once(disk, log, monkeypatch):
+def test_a_log_that_stays_open_reads_its_last_line_alone_again(disk, log, monkeypatch):
+    kept = opened(disk, log)
+    kept.append(lambda _: [b"one\n"] * 1_000)
+    read, pread = [], os.pread
+    monkeypatch.setattr(os, "pread", lambda *asked: read.append(asked[1:]) or pread(*asked))
+    assert kept.append(lambda last: [last]) == 4_004
+    assert read == [(4, 3_996)]
+
+
+def test_a_log_that_stays_open_follows_another_line_in_place_of_its_last_one(disk, log):
     kept = opened(disk, log)
     kept.append(lambda _: [b"one\n"])
-    monkeypatch.setattr(os, "pread", None)
-    assert kept.append(lambda last: [last]) == 8
+    kept.append(lambda _: [b"two\n"])
+    with log.open("r+b") as file:  # as a restore of the first line, and an append, would
+        file.write(b"one\nTWO\n")
+    lasts = []
+    kept.append(lambda last: lasts.append(last) or [b"three\n"])
+    assert lasts == [b"TWO\n"]
 
 
 def test_a_closed_log_opens_again(disk, log):
