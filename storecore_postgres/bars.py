@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from functools import lru_cache, partial
 from math import ceil
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,6 +36,7 @@ from storecore.bars.table import (
 from storecore.knowledge.versions import Unreplaced, Versions
 from storecore.reports import Coverage, SeriesCoverage
 from storecore.store.collections import BarCollection
+from storecore.values.timeframes import DAY, SECOND, timeframe_of
 from storecore.values.times import EARLIEST, LATEST, TimeRange, to_datetime
 from storecore_postgres.agreement import Agreement
 from storecore_postgres.bar_versions import BarVersions, Shape, held_at
@@ -71,9 +72,11 @@ _PAGE_ROWS = 1_000_000  # bars; the server returns at most 1 GB in a value
 _PAGE_TEXTS = 20_000  # bars with texts, which may be long
 _PAGE_VALUES = 100_000_000  # of all columns: a row of an answer has at most 1 GB, too
 _PAGE_TEXT_VALUES = 2_000_000
+_STREAMED_ROWS = 100_000  # bars
 _COPY_FROM = 5_000  # bars; from here on COPY is faster, if each series has enough of them
 _COPY_PER_SERIES = 50
 _UPSERT_ROWS = 20_000  # bars in an upsert
+_CENTURY = 36_525 * DAY
 _EVER = TimeRange(EARLIEST, LATEST, aware=True)
 _NUMBERS = tuple(SERIES.names[1:])
 _SEVEN = frozenset(("symbol", *SERIES.names))
@@ -86,6 +89,7 @@ _ARRAYS = {
 }
 _DATES, _ONE_DATE = 2, 32  # the place of the dates among parameters, the size of one as an array
 _COPIES = 6  # of a text that is read, as of a row
+_Result = TypeVar("_Result")
 Spans = tuple[TimestamptzArray, TimestamptzArray]
 Named = list[tuple[str, pa.Table]]
 SeriesKinds = dict[str, Kinds]
@@ -212,6 +216,19 @@ class _Question(NamedTuple):
         return len(self.symbols) == 1
 
     @property
+    def subject(self) -> tuple[str, str, int]:
+        """The series, as far as needed to recognize the question when it is asked again."""
+        return self.timeframe, self.symbols[0], len(self.symbols)
+
+    @property
+    def most_bars(self) -> int:
+        """How many bars are expected at most: one for each step of a century."""
+        length = timeframe_of(self.timeframe)
+        step = SECOND if length is None else length.micros
+        width = min(self.span.last - self.span.first, _CENTURY)
+        return len(self.symbols) * (width // step + 1)
+
+    @property
     def asks_further(self) -> bool:
         """Whether it asks for columns beyond the seven."""
         return not _SEVEN.issuperset(self.columns)
@@ -275,6 +292,7 @@ class Bars(BarCollection):
         self._database = database
         self._versions = None if past is None else BarVersions(database, schema, past, extra)
         self._last: dict[tuple[str, str], int] = {}
+        self._is_short: dict[tuple[str, str, int], bool] = {}
         self._schema = schema
         self._extra = extra
         self._has_lateral = distribution == "none"
@@ -585,11 +603,15 @@ class Bars(BarCollection):
         So is a table without rows for a series that has further columns, but no bars in the range.
         """
         question = _Question(symbols, timeframe, span, tuple(columns))
+        return self._current(question, self._answer)
+
+    def _current(self, question: _Question, read: Callable[[_Question], _Result]) -> _Result:
+        """Read until no further column is missing."""
         while True:
             try:
-                return self._answer(question)
+                return read(question)
             except Stale as stale:
-                self._extra.learn(timeframe, stale.kinds)
+                self._extra.learn(question.timeframe, stale.kinds)
 
     def _answer(self, question: _Question) -> Named:
         selection = self._selection(question)
@@ -597,13 +619,40 @@ class Bars(BarCollection):
         if newest is not None and newest <= selection.page:
             found = self._newest(question, selection, newest)
         else:
-            found = self._page(self._database.rows, question, selection)
-            if found.size == selection.page:
-                # Pages of one snapshot: a series that is replaced meanwhile is read old or new.
-                found = self._database.snapshot(
-                    "reading bars", lambda rows: self._pages(rows, question, selection)
-                )
+            found = self._all(question, selection)
         return found.tables + (self._without_rows(question, found) if question.asks_further else [])
+
+    def _all(self, question: _Question, selection: Selection) -> _Found:
+        """Return all bars of an answer.
+
+        A transaction takes two more round trips. So an answer that should be less than a page is
+        read without one, and read again if it is not.
+        """
+        if not self._may_fill(question, selection.page):
+            found = self._page(self._database.rows, question, selection)
+            if found.size < selection.page:
+                return found
+        found = self._in_pages(question, selection)
+        self._is_short[question.subject] = found.size < selection.page // 2
+        return found
+
+    def _may_fill(self, question: _Question, page: int) -> bool:
+        """Return whether an answer may fill a page: by its range, and by the last such answer."""
+        return question.most_bars >= page and not self._is_short.get(question.subject)
+
+    def _in_pages(self, question: _Question, selection: Selection) -> _Found:
+        """Return all bars of an answer by one snapshot: a series is read as a whole, old or new."""
+
+        def read(rows: Rows) -> _Found | Stale:
+            try:
+                return self._pages(rows, question, selection)
+            except Stale as stale:  # an exception would cost the connection
+                return stale
+
+        found = self._database.snapshot("reading bars", read)
+        if isinstance(found, Stale):
+            raise found
+        return found
 
     def _selection(self, question: _Question) -> Selection:
         numbers = tuple(name for name in _NUMBERS if name in question.columns)
@@ -704,11 +753,40 @@ class Bars(BarCollection):
         columns: Iterable[str],
         max_bytes: int,
     ) -> Iterator[Named]:
-        """Yield series tables of consecutive time windows."""
+        """Yield series tables of consecutive time windows, those of one symbol page by page."""
         question = _Question(symbols, timeframe, span, tuple(columns))
         max_rows = max(1, max_bytes // self._row_bytes(question))
+        if question.is_one:
+            yield from self._stream_one(question, max_rows)
+            return
         for window in self._windows(symbols, timeframe, span, max_rows):
             yield self.read_many(symbols, timeframe, window, columns)
+
+    def pages(self, symbol: str, timeframe: str) -> Iterator[pa.Table]:
+        """Yield all bars of a series by date, some at a time.
+
+        Each page sees what is written until it is read.
+        """
+        question = _Question([symbol], timeframe, _EVER, (*_NUMBERS, EVERY))
+        for found in self._stream_one(question, _STREAMED_ROWS):
+            yield from (table for _, table in found)
+
+    def _stream_one(self, question: _Question, max_rows: int) -> Iterator[Named]:
+        """Yield the bars of one symbol; each page begins after the last one, without a count."""
+
+        def page(question: _Question) -> tuple[_Found, bool]:
+            selection = self._selection(question)
+            selection = selection._replace(page=min(max_rows, selection.page))
+            found = self._page(self._database.rows, question, selection)
+            return found, found.size == selection.page
+
+        is_full = True
+        while is_full:
+            found, is_full = self._current(question, page)
+            if found.size:
+                yield found.tables
+                first = instants_of(found.tables[0][1])[-1] + 1
+                question = question._replace(span=question.span._replace(first=first))
 
     def _row_bytes(self, question: _Question) -> int:
         """Return the memory that a bar takes, with the average size of its texts."""
