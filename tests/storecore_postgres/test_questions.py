@@ -212,6 +212,17 @@ def test_a_renaming_that_is_refused_changes_nothing_and_keeps_the_connection(sto
     assert store.read_bars("A") == minutes("A", 2)
 
 
+def test_a_renaming_searches_all_events_once(store, statements, event):
+    store.write_events([event(symbol="A"), event(symbol="B"), event(symbol="A")])
+    statements.clear()
+    store.rename_symbol("A", "C")
+    of_events = [each for each in statements if ".events" in each]
+    assert len([each for each in of_events if "symbol = ANY" in each]) == 1
+    changed = [each for each in of_events if "DELETE" in each or "UPDATE" in each]
+    assert all("timestamp" in each.partition("WHERE")[2] for each in changed)
+    assert [each.symbol for each in store.read_events()] == ["C", "B", "C"]
+
+
 def test_two_symbols_that_are_renamed_alike_at_once_are_not_merged(opened):
     stores = [opened() for _ in range(4)]
     for number in range(4):
