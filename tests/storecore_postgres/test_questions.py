@@ -16,7 +16,7 @@ from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import CorruptData
 from storecore.reports import StateVersion
 from storecore.values.times import EVER
-from storecore_postgres import bars
+from storecore_postgres import bar_pages, bar_rows, bars
 from storecore_postgres.database import Pool
 
 NOON = datetime(2026, 1, 5, 12)
@@ -43,18 +43,18 @@ def memory():
 
 @pytest.mark.parametrize("page", [1_000_000, 7, 2])
 def test_the_newest_bars_are_all_that_the_server_sends(store, monkeypatch, page):
-    monkeypatch.setattr(bars, "_PAGE_ROWS", page)
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", page)
     for symbol, count in (("A", 9), ("B", 1), ("C", 5)):
         store.write_bars(symbol, minutes(symbol, count))
     expected = {"A": 2, "B": 1, "C": 2}
-    found = store._bars.read_many(list("ABCD"), "1d", EVER._replace(newest=2), bars._NUMBERS)
+    found = store._bars.read_many(list("ABCD"), "1d", EVER._replace(newest=2), bar_pages.NUMBERS)
     assert {symbol: len(table) for symbol, table in found} == expected
     assert len(store._bars.read("A", "1d", EVER._replace(newest=2))) == 2
     assert store.read_bars("A", NOON, NOON + timedelta(minutes=5), last=2) == minutes("A", 6)[-2:]
 
 
 def test_more_than_a_page_of_the_newest_bars_is_read_in_pages(store, monkeypatch):
-    monkeypatch.setattr(bars, "_PAGE_ROWS", 3)
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", 3)
     store.write_bars("A", minutes("A", 9))
     assert store.read_bars("A", last=4) == minutes("A", 9)[-4:]
 
@@ -78,7 +78,7 @@ def starts(statements):
 
 
 def test_each_page_of_a_long_answer_is_read_once(store, monkeypatch, statements):
-    monkeypatch.setattr(bars, "_PAGE_ROWS", 7)
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", 7)
     store.write_bars("A", minutes("A", 30))
     store.write_bars("B", minutes("B", 3))
     statements.clear()
@@ -90,7 +90,7 @@ def test_each_page_of_a_long_answer_is_read_once(store, monkeypatch, statements)
 
 
 def test_an_answer_that_is_longer_than_its_timeframe_lets_expect_is_complete(store, monkeypatch):
-    monkeypatch.setattr(bars, "_PAGE_ROWS", 3)
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", 3)
     for timeframe in ("1d", "session"):
         store.write_bars("A", minutes("A", 9), timeframe=timeframe)
         bounds = NOON, NOON + timedelta(seconds=480)
@@ -98,7 +98,7 @@ def test_an_answer_that_is_longer_than_its_timeframe_lets_expect_is_complete(sto
 
 
 def test_a_series_that_was_short_is_read_without_a_transaction(store, monkeypatch, statements):
-    monkeypatch.setattr(bars, "_PAGE_ROWS", 8)
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", 8)
     store.write_bars("A", minutes("A", 3))
     statements.clear()
     for _ in range(3):
@@ -112,7 +112,7 @@ def test_a_series_that_was_short_is_read_without_a_transaction(store, monkeypatc
 
 
 def test_a_column_that_another_process_adds_costs_no_connection(opened, monkeypatch):
-    monkeypatch.setattr(bars, "_PAGE_ROWS", 2)
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", 2)
     given = [replace(each, extra={"vwap": 1.5}) for each in minutes("A", 5)]
     with opened(pool=Pool(min_size=1, max_size=1)) as reader, opened() as writer:
         writer.write_bars("A", given)
@@ -157,8 +157,8 @@ def table_of():
 def test_a_reader_sees_a_series_that_is_replaced_old_or_new_in_pages_too(
     store, opened, monkeypatch, table_of
 ):
-    monkeypatch.setattr(bars, "_PAGE_ROWS", 7)
-    monkeypatch.setattr(bars, "_COPY_FROM", 20)
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", 7)
+    monkeypatch.setattr(bar_rows, "_COPY_FROM", 20)
     versions = [minutes("A", count, close) for count, close in ((30, 1.0), (12, 2.0), (25, 3.0))]
     tables = [table_of("A", version) for version in versions]
     store.write_bar_table(tables[0], replace=True, **MINUTES)
