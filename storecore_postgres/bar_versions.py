@@ -123,10 +123,10 @@ class BarVersions:
     def _made(self, shape: Shape, kind: str) -> str:
         table = BARS.with_further(shape.known)
         given = _GIVEN_ROWS.format(
-            further=_listed(each if each in shape.given else "NULL" for each in shape.known),
+            further=listed(each if each in shape.given else "NULL" for each in shape.known),
             instant=GIVEN if shape.has_instant else self.recording.instant,
-            arrays=_listed(f"%s::{each}" for each in shape.arrays),
-            given=_listed(shape.given),
+            arrays=listed(f"%s::{each}" for each in shape.arrays),
+            given=listed(shape.given),
             unchanged=shape.unchanged,
         )
         if kind.startswith("upsert"):
@@ -143,10 +143,10 @@ class BarVersions:
         """
         instants = ("recorded", "replaced")
         given = _GIVEN_ROWS.format(
-            further=_listed(shape.given),
+            further=listed(shape.given),
             instant=", ".join(instants),
-            arrays=_listed([*(f"%s::{each}" for each in shape.arrays), *2 * ["%s::timestamptz[]"]]),
-            given=_listed([*shape.given, *instants]),
+            arrays=listed([*(f"%s::{each}" for each in shape.arrays), *2 * ["%s::timestamptz[]"]]),
+            given=listed([*shape.given, *instants]),
             unchanged=shape.unchanged,
         )
         return self._past.restore(BARS.with_further(shape.given), given)
@@ -208,7 +208,7 @@ class BarVersions:
         statement = _VERSIONS.format(
             schema=self._schema,
             token=self._token,
-            further=_listed(sent),
+            further=listed(sent),
             columns=", ".join(self._table.columns),
             these=_THESE,
         )
@@ -304,6 +304,6 @@ def _unquoted(column: str) -> str:
     return column[1:-1]
 
 
-def _listed(columns: Iterable[str]) -> str:
+def listed(columns: Iterable[str]) -> str:
     """Return columns as the rest of a list in SQL."""
     return "".join(f", {each}" for each in columns)

@@ -55,6 +55,7 @@ ORDER BY number
 """
 _NUMBERED = "WITH put AS ({insert} RETURNING id) SELECT min(id) FROM put"
 _ROW = "SELECT id, timestamptz_send(timestamp), type, document::text FROM {schema}.events"
+_ROW_WITH_SYMBOL = _ROW.replace("document::text", "document::text, symbol")
 _IN_ORDER = "ORDER BY timestamp, id"
 _THESE = "WHERE timestamp BETWEEN %s AND %s"
 _OF_TYPES = " AND type = ANY(%s::text[])"
@@ -66,10 +67,15 @@ _INGESTED_BY = """
     substring(document::text, '"ingested_at":"([^"]*)Z"') COLLATE "C" <= %s, true
 )"""
 _SYMBOLS = "SELECT DISTINCT symbol FROM {schema}.events WHERE symbol <> ''"
+_OF_SYMBOLS_ONLY = "WHERE symbol = ANY(%s::text[])"
+# By a range of the primary key: there is no index on symbols, which each write would maintain.
+_THESE_ROWS = """
+WHERE timestamp BETWEEN %s AND %s AND symbol = %s AND id = ANY(%s::int8[])"""
 _RENAME = """
-UPDATE {schema}.events SET symbol = %s, document = given.document::json
-FROM unnest(%s::int8[], %s::text[]) AS given (id, document)
-WHERE symbol = %s AND events.id = given.id
+UPDATE {schema}.events SET symbol = given.symbol, document = given.document::json
+FROM unnest(%s::int8[], %s::timestamptz[], %s::text[], %s::text[], %s::text[])
+    AS given (id, timestamp, type, symbol, document)
+WHERE events.timestamp = given.timestamp AND events.id = given.id
 """
 # A cluster cannot update the column by which it distributes rows.
 _MOVE = """
@@ -184,13 +190,24 @@ class Events(EventCollection):
             self._after,
             self._committed,
             self._row,
+            self._row_with_symbol,
             self._symbols,
             self._rename,
             self._move,
             self._past_after,
         ) = (
             each.format(schema=schema, **recorded)
-            for each in (_INSERT, _AFTER, _COMMITTED, _ROW, _SYMBOLS, _RENAME, _MOVE, _PAST_AFTER)
+            for each in (
+                _INSERT,
+                _AFTER,
+                _COMMITTED,
+                _ROW,
+                _ROW_WITH_SYMBOL,
+                _SYMBOLS,
+                _RENAME,
+                _MOVE,
+                _PAST_AFTER,
+            )
         )
         self._next_numbers, self._has_number, *self._restored = (
             each.format(schema=schema, literal=schema.replace("'", "''"), given=_RESTORED)
@@ -300,34 +317,42 @@ WITH gone AS (DELETE FROM {self._table} {where} RETURNING 1) SELECT count(*) FRO
         is_asked_for = event_filter(query)
         return [row[0] for row in rows if is_asked_for(self._decoded(*row))]
 
-    def has(self, connection: Connection, symbol: str) -> bool:
-        """Return whether a symbol has events."""
-        statement = f"SELECT 1 FROM {self._table} WHERE symbol = %s LIMIT 1"
-        return bool(connection.execute(statement, [symbol]).fetchall())
+    def of_symbols(self, connection: Connection, symbols: list[str]) -> dict[str, list[Row]]:
+        """Return the rows of symbols that have events, by symbol. It reads the whole table."""
+        statement = f"{self._row_with_symbol} {_OF_SYMBOLS_ONLY}"
+        found: dict[str, list[Row]] = {}
+        for *row, symbol in connection.execute(statement, [symbols], binary=True).fetchall():
+            found.setdefault(symbol, []).append(tuple(row))
+        return found
 
     def rename(
-        self, connection: Connection, old: str, new: str, at: Timestamptz | None = None
+        self,
+        connection: Connection,
+        old: str,
+        rows: list[Row],
+        new: str,
+        at: Timestamptz | None = None,
     ) -> None:
-        """Give the events of a symbol another one, within a transaction."""
-        of_old = f"{self._row} WHERE symbol = %s"
-        rows = connection.execute(of_old, [old], binary=True).fetchall()
+        """Give the events of a symbol, given as rows, another one, within a transaction."""
         if not rows:
             return
         numbers, times, types = ([row[place] for row in rows] for place in range(3))
-        renamed = (replace(self._decoded(*row), symbol=new) for row in rows)
+        renamed = [replace(self._decoded(*row), symbol=new) for row in rows]
         documents = text_array(encode_event(event).decode() for event in renamed)
-        instants = timestamptz_array(map(instant, times))
+        instants = list(map(instant, times))
+        bounds = map(timestamptz, (min(instants), max(instants)))
+        these: list[Any] = [*bounds, old, numbers]
         symbols = repeated_texts([(new, len(rows))])
-        moved: list[Any] = [numbers, instants, text_array(types), symbols, documents]
+        dates = timestamptz_array(instants)
+        moved: list[Any] = [numbers, dates, text_array(types), symbols, documents]
         if self._past is not None and at is not None:
-            these = "WHERE symbol = %s AND id = ANY(%s::int8[])"
-            removal = self._past.delete(EVENTS, these, instant=GIVEN)
-            connection.execute(removal, [old, numbers, at])
+            removal = self._past.delete(EVENTS, _THESE_ROWS, instant=GIVEN)
+            connection.execute(removal, [*these, at])
             connection.execute(self._move, [at, *moved])
         elif self._has_sequence:
-            connection.execute(self._rename, [new, numbers, documents, old])
+            connection.execute(self._rename, moved)
         else:
-            connection.execute(f"DELETE FROM {self._table} WHERE symbol = %s", [old])
+            connection.execute(f"DELETE FROM {self._table} {_THESE_ROWS}", these)
             connection.execute(self._move, moved)
 
     # Versions. Without a history, what is held was recorded before it.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
@@ -13,11 +14,8 @@ from storecore.bars.anomalies import anomalies
 from storecore.bars.table import PRICES
 from storecore.errors import CorruptData, StorageError, StoreClosed
 from storecore.reports import Finding, Report
-from storecore.values.times import EARLIEST, LATEST, TimeRange
 from storecore_postgres.bars import Bars
 from storecore_postgres.errors import Unreachable
-
-_EVER = TimeRange(EARLIEST, LATEST, aware=True)
 
 
 class Documents(Protocol):
@@ -45,10 +43,10 @@ def check_rows(bars: Bars, collections: Iterable[Documents]) -> Report:
         for symbol, timeframe in bars.series():
             place = f"{symbol} ({timeframe})"
             with unchecked(findings, place):
-                table = bars.read(symbol, timeframe, _EVER)
-                checked += len(table)
-                findings += [Finding("damaged", place, each) for each in _invalid_numbers([table])]
-                found = anomalies([table], timeframe)
+                numbers = _Numbers()
+                found = anomalies(numbers.checked(bars.pages(symbol, timeframe)), timeframe)
+                checked += numbers.count
+                findings += [Finding("damaged", place, each) for each in numbers.invalid()]
                 notes += [Finding(kind, place, detail) for kind, detail in found]
     with unchecked(findings, "bar_history"):
         findings += [Finding("damaged", *each) for each in bars.damaged_versions()]
@@ -78,13 +76,33 @@ def _finding(error: Exception, place: str) -> Finding:
     )
 
 
-def _invalid_numbers(tables: Sequence[pa.Table]) -> Iterator[str]:
-    """Describe numbers that storecore never writes: they came in by another way."""
-    for table in tables:
+class _Numbers:
+    """Counts the bars of a series, and the numbers that storecore never writes."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._wrong: dict[str, tuple[int, datetime]] = {}
+
+    def checked(self, pages: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Yield pages after they have been checked."""
+        for page in pages:
+            self.count += len(page)
+            for name in (*PRICES, "volume"):
+                self._check(page, name)
+            yield page
+
+    def _check(self, page: pa.Table, name: str) -> None:
+        wrong = pc.invert(pc.is_finite(page[name]))
+        if name == "volume":
+            wrong = pc.or_(wrong, pc.less(page[name], 0.0))
+        if rows := pc.sum(wrong).as_py():
+            first = page["date"][pc.index(wrong, True).as_py()].as_py()
+            before, first = self._wrong.get(name, (0, first))
+            self._wrong[name] = before + rows, first
+
+    def invalid(self) -> Iterator[str]:
+        """Describe the numbers that are invalid: they came in by another way."""
         for name in (*PRICES, "volume"):
-            wrong = pc.invert(pc.is_finite(table[name]))
-            if name == "volume":
-                wrong = pc.or_(wrong, pc.less(table[name], 0.0))
-            if rows := pc.sum(wrong).as_py():
-                first = table["date"][pc.index(wrong, True).as_py()].as_py()
+            if name in self._wrong:
+                rows, first = self._wrong[name]
                 yield f"{rows:,} bars with an invalid {name}, the first at {first}"

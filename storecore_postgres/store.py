@@ -24,6 +24,7 @@ from storecore_postgres.integrity import check_rows, unchecked
 from storecore_postgres.names import checked_length
 from storecore_postgres.past import BARS, FUNDAMENTALS, Past
 from storecore_postgres.recording import Recording, Unrecorded
+from storecore_postgres.rows import Row
 from storecore_postgres.schema.installation import prepare_schema
 from storecore_postgres.schema.layouts import DISTRIBUTIONS
 from storecore_postgres.schema.tables import (
@@ -205,24 +206,31 @@ class PostgresDataStore(Store):
                 self._extra.reload()
 
     def _rename_once(self, old: str, new: str) -> None:
-        collections = self._bars, self._fundamentals, self._events
+        collections = self._bars, self._fundamentals
 
-        def has_any(connection: Connection, symbol: str) -> bool:
-            return any(each.has(connection, symbol) for each in collections)
+        def holders(connection: Connection) -> tuple[dict[str, list[Row]], list[bool]]:
+            """Return the events of both, read once, and which of the two has any data."""
+            events = self._events.of_symbols(connection, [old, new])
+            has_any = [
+                name in events or any(each.has(connection, name) for each in collections)
+                for name in (old, new)
+            ]
+            return events, has_any
 
         def renamed(connection: Connection) -> None:
             self._extra.lock(connection, alone=True)
+            at = None if self._recording is None else _tick_alone(self._recording, connection)
+            events, (has_old, has_new) = holders(connection)
             try:
-                has_old, has_new = (has_any(connection, name) for name in (old, new))
                 check_rename(old, new, has_old=has_old, has_new=has_new)
             except InvalidData as error:
                 raise Refusal from error
-            at = None if self._recording is None else _tick_alone(self._recording, connection)
             for each in collections:
                 each.rename(connection, old, new, at)
+            self._events.rename(connection, old, events.get(old, []), new, at)
 
         def is_renamed(connection: Connection, _: str, done: None) -> bool:
-            return has_any(connection, new) and not has_any(connection, old)
+            return holders(connection)[1] == [False, True]
 
         self._database.exactly_once(f"renaming {old!r} to {new!r}", renamed, is_renamed)
 

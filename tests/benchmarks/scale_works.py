@@ -359,6 +359,12 @@ def fill_rows(store: Any, count: int) -> None:
     store.compact()
 
 
+def rename_another(store: Any, count: int, turn: int) -> None:
+    """Rename a symbol that has a bar and no events."""
+    store.write_bars("OTHER", [bar("OTHER", DAY, 2.0)])
+    store.rename_symbol("OTHER", f"OTHER{turn}")
+
+
 def of_symbols(count: int) -> int:
     """Return how many symbols `fill_rows` writes for so many bars."""
     return count // 240
@@ -381,7 +387,7 @@ POSTGRES = {
         fill=fill_rows,
         works=tuple(map(_counted, SYMBOLS.works)),
     ),
-    "events": EVENTS,
+    "events": EVENTS._replace(works=(*EVENTS.works, Work("rename_symbol", ALL, rename_another))),
     "records": RECORDS._replace(sizes=(10_000, 100_000), larger=(1_000_000,)),
     "strategies": STRATEGIES._replace(sizes=(10, 100, 1_000), larger=(10_000,)),
 }

@@ -8,7 +8,8 @@ import psycopg
 import pyarrow as pa
 import pytest
 
-from storecore_postgres.bars import _COPY_FROM, Bars
+from storecore_postgres.bar_rows import _COPY_FROM
+from storecore_postgres.bar_writes import Writes
 from storecore_postgres.database import Pool
 
 ALL = date.min, date.max
@@ -18,7 +19,7 @@ NOON = datetime(2026, 1, 5, 12)
 @pytest.fixture
 def copied(monkeypatch):
     """Note each time that bars are copied; call `copied.first` before the next."""
-    real = Bars._copy_rows
+    real = Writes._copy_rows
 
     class Copied(list):
         first = staticmethod(lambda: None)
@@ -30,7 +31,7 @@ def copied(monkeypatch):
         copies.first()
         real(self, connection, timeframe, rows)
 
-    monkeypatch.setattr(Bars, "_copy_rows", copy)
+    monkeypatch.setattr(Writes, "_copy_rows", copy)
     return copies
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from storecore import PriceBar
 from storecore.builtin.memory import MemoryDataStore
 from storecore.reports import Coverage
-from storecore_postgres import bars
+from storecore_postgres import bar_pages, bar_rows, bars
 
 ALL = date.min, date.max
 SYMBOLS = ["A", "B", "a", "Ü", "A\\", "%s", "A'"]
@@ -40,13 +40,13 @@ def batches(draw):
 @pytest.fixture
 def small(monkeypatch):
     """Make sizes so small that a few bars are copied, in batches, and read in pages."""
-    for name, value in [
-        ("_PAGE_ROWS", 7),
-        ("_COPY_FROM", 5),
-        ("_COPY_PER_SERIES", 1),
-        ("_UPSERT_ROWS", 4),
+    for module, name, value in [
+        (bar_pages, "_PAGE_ROWS", 7),
+        (bar_rows, "_COPY_FROM", 5),
+        (bar_rows, "_COPY_PER_SERIES", 1),
+        (bar_rows, "_UPSERT_ROWS", 4),
     ]:
-        monkeypatch.setattr(bars, name, value)
+        monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from storecore import CorruptData, InvalidData, InvalidName, PriceBar, StorageError
 from storecore.bars.extra_values import FIELDS
+from storecore.bars.table import PRICES
 from storecore.builtin.memory import MemoryDataStore
-from storecore_postgres import bars
+from storecore_postgres import bar_pages, bar_rows
+from storecore_postgres.bar_writes import Writes
 from storecore_postgres.extra import column_name
 
 NOON = datetime(2026, 1, 5, 12)
@@ -51,14 +53,14 @@ def batches(draw):
 @pytest.fixture
 def small(monkeypatch):
     """Make sizes so small that a few bars are copied, in batches, and read in pages."""
-    for name, value in [
-        ("_PAGE_ROWS", 5),
-        ("_PAGE_TEXTS", 3),
-        ("_COPY_FROM", 4),
-        ("_COPY_PER_SERIES", 1),
-        ("_UPSERT_ROWS", 3),
+    for module, name, value in [
+        (bar_pages, "_PAGE_ROWS", 5),
+        (bar_pages, "_PAGE_TEXTS", 3),
+        (bar_rows, "_COPY_FROM", 4),
+        (bar_rows, "_COPY_PER_SERIES", 1),
+        (bar_rows, "_UPSERT_ROWS", 3),
     ]:
-        monkeypatch.setattr(bars, name, value)
+        monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture
@@ -186,7 +188,7 @@ def test_more_columns_than_a_table_can_have_are_refused(store, admin, schema, ba
 
 @pytest.mark.soak
 def test_a_row_that_is_too_large_is_refused_for_what_it_is(store, bar):
-    wide = {f"x{number}": float(number) for number in range(1100)}
+    wide = {f"x{number}": float(number) for number in range(1_000)}
     with pytest.raises(StorageError, match="write or read fewer columns"):
         store.write_bars("AAPL", [bar(extra=wide)])
     assert store.read_bars("AAPL") == []
@@ -220,7 +222,7 @@ def test_a_series_that_is_replaced_takes_the_types_of_the_table(store, longer):
     store.write_bars("AAPL", longer(3, n=1, note="x"))
     store.write_bars("B", [PriceBar("B", NOON, 1, 2, 0.5, 1, 5, {"n": "x"})])
     store.write_bar_table(store.read_bar_table("B"), replace=True)
-    table = store.read_bar_table("AAPL", columns=["symbol", "date", *bars.PRICES, "volume", "note"])
+    table = store.read_bar_table("AAPL", columns=["symbol", "date", *PRICES, "volume", "note"])
     store.write_bar_table(
         table.slice(1).rename_columns([*table.column_names[:-1], "n"]), replace=True
     )
@@ -233,7 +235,7 @@ def test_a_series_that_is_replaced_takes_the_types_of_the_table(store, longer):
 def test_many_bars_with_columns_are_copied_unless_another_was_quicker(
     store, opened, monkeypatch, small, longer
 ):
-    real, copied = bars.Bars._copy_rows, []
+    real, copied = Writes._copy_rows, []
 
     def copy(self, connection, timeframe, rows):
         copied.append(len(rows.table))
@@ -241,7 +243,7 @@ def test_many_bars_with_columns_are_copied_unless_another_was_quicker(
             other.write_bars("AAPL", longer(1), timeframe="1h")
         real(self, connection, timeframe, rows)
 
-    monkeypatch.setattr(bars.Bars, "_copy_rows", copy)
+    monkeypatch.setattr(Writes, "_copy_rows", copy)
     with opened() as other:
         for timeframe in ("1d", "1h"):
             store.write_bars("AAPL", longer(9, note="x"), timeframe=timeframe)
@@ -380,7 +382,7 @@ def test_a_stream_counts_the_bytes_of_texts(store, longer):
 
 
 def test_a_table_of_many_symbols_gives_each_its_columns(store):
-    names = ["symbol", "date", *bars.PRICES, "volume", "n"]
+    names = ["symbol", "date", *PRICES, "volume", "n"]
     rows = [(name, NOON, 1.0, 1.0, 1.0, 1.0, 5.0) for name in ("A", "B", "C")]
     store.write_bars("A", [PriceBar("A", NOON, 1, 1, 1, 1, 5, {"n": 0.5})])
     values = zip(*[(*row, number) for number, row in enumerate(rows)], strict=True)
@@ -409,4 +411,4 @@ def test_a_series_of_the_most_columns_is_read(store, kind):
 def test_a_page_has_fewer_bars_if_these_have_many_columns(numbers, texts, rows):
     """The server sends at most 1 GB in a row."""
     kinds = ["float64"] * numbers + ["string"] * texts
-    assert bars._page_size([(str(number), kind) for number, kind in enumerate(kinds)]) == rows
+    assert bar_pages._page_size([(str(number), kind) for number, kind in enumerate(kinds)]) == rows

@@ -18,7 +18,7 @@ from storecore import (
     PriceBar,
     StorageError,
 )
-from storecore_postgres.bars import _COPY_FROM, _UPSERT_ROWS
+from storecore_postgres.bar_rows import _COPY_FROM, _UPSERT_ROWS
 from storecore_postgres.database import Pool
 
 ALL = date.min, date.max

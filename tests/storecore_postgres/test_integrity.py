@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from storecore import StorageError, StoreClosed
-from storecore_postgres import integrity
+from storecore_postgres import bars, integrity
 from storecore_postgres.errors import unreachable
 
 
@@ -44,6 +44,18 @@ def test_numbers_that_no_store_would_have_written_are_found(filled, admin, schem
     (finding,) = filled.verify().findings
     assert (finding.kind, finding.place) == ("damaged", "AAPL (1d)")
     assert finding.detail.startswith(f"1 bars with an invalid {column}, the first at 2026-01-06")
+
+
+def test_a_long_series_is_checked_some_bars_at_a_time(store, bar, admin, schema, monkeypatch):
+    monkeypatch.setattr(bars, "_STREAMED_ROWS", 2)
+    store.write_bars("AAPL", [bar(date=datetime(2026, 1, day), high=0.5) for day in range(1, 8)])
+    admin.execute(f"UPDATE {schema}.bars SET close = 'NaN' WHERE date > '2026-01-04 12:00'")
+    report = store.verify()
+    assert report.checked == 7
+    (finding,) = report.findings
+    assert finding.detail.startswith("3 bars with an invalid close, the first at 2026-01-05")
+    details = {each.kind: each.detail for each in report.notes}
+    assert details["high below low"].startswith("7 bars, the first of 2026-01-01")
 
 
 def test_what_is_odd_is_a_note(store, bar):

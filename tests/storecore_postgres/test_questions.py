@@ -9,13 +9,15 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pyarrow as pa
 import pytest
+from msgspec.structs import replace
 
 from storecore import ConfigError, InvalidData, PriceBar, StateConflict, StorageError, open_store
 from storecore.builtin.memory import MemoryDataStore
 from storecore.errors import CorruptData
 from storecore.reports import StateVersion
 from storecore.values.times import EVER
-from storecore_postgres import bars
+from storecore_postgres import bar_pages, bar_rows, bars
+from storecore_postgres.database import Pool
 
 NOON = datetime(2026, 1, 5, 12)
 ALL = "0001-01-01", "9999-12-31"
@@ -41,33 +43,97 @@ def memory():
 
 @pytest.mark.parametrize("page", [1_000_000, 7, 2])
 def test_the_newest_bars_are_all_that_the_server_sends(store, monkeypatch, page):
-    monkeypatch.setattr(bars, "_PAGE_ROWS", page)
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", page)
     for symbol, count in (("A", 9), ("B", 1), ("C", 5)):
         store.write_bars(symbol, minutes(symbol, count))
     expected = {"A": 2, "B": 1, "C": 2}
-    found = store._bars.read_many(list("ABCD"), "1d", EVER._replace(newest=2), bars._NUMBERS)
+    found = store._bars.read_many(list("ABCD"), "1d", EVER._replace(newest=2), bar_pages.NUMBERS)
     assert {symbol: len(table) for symbol, table in found} == expected
     assert len(store._bars.read("A", "1d", EVER._replace(newest=2))) == 2
     assert store.read_bars("A", NOON, NOON + timedelta(minutes=5), last=2) == minutes("A", 6)[-2:]
 
 
 def test_more_than_a_page_of_the_newest_bars_is_read_in_pages(store, monkeypatch):
-    monkeypatch.setattr(bars, "_PAGE_ROWS", 3)
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", 3)
     store.write_bars("A", minutes("A", 9))
     assert store.read_bars("A", last=4) == minutes("A", 9)[-4:]
 
 
-def test_an_inventory_is_one_statement(store, memory, monkeypatch):
-    for each in (store, memory):
-        for symbol, timeframe in (("B", "1d"), ("A", "1m"), ("A", "1d"), ("Ü", "1d")):
-            each.write_bars(symbol, minutes(symbol, 3), timeframe=timeframe)
-    real, statements = psycopg.Connection.execute, []
+@pytest.fixture
+def statements(monkeypatch):
+    """The statements that are executed from now on."""
+    real, found = psycopg.Connection.execute, []
 
     def execute(self, query, *args, **options):
-        statements.append(query)
+        found.append(query.strip())
         return real(self, query, *args, **options)
 
     monkeypatch.setattr(psycopg.Connection, "execute", execute)
+    return found
+
+
+def starts(statements):
+    """Return the first words of statements."""
+    return [each.split()[0] for each in statements]
+
+
+def test_each_page_of_a_long_answer_is_read_once(store, monkeypatch, statements):
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", 7)
+    store.write_bars("A", minutes("A", 30))
+    store.write_bars("B", minutes("B", 3))
+    statements.clear()
+    assert store.read_bars("A") == minutes("A", 30)
+    assert starts(statements) == ["BEGIN", *["SELECT"] * 5, "COMMIT"]
+    statements.clear()
+    assert len(store.read_bar_table(["A", "B"])) == 33
+    assert starts(statements) == ["BEGIN", *["SELECT"] * 6, "COMMIT"]
+
+
+def test_an_answer_that_is_longer_than_its_timeframe_lets_expect_is_complete(store, monkeypatch):
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", 3)
+    for timeframe in ("1d", "session"):
+        store.write_bars("A", minutes("A", 9), timeframe=timeframe)
+        bounds = NOON, NOON + timedelta(seconds=480)
+        assert store.read_bars("A", *bounds, timeframe=timeframe) == minutes("A", 9)
+
+
+def test_a_series_that_was_short_is_read_without_a_transaction(store, monkeypatch, statements):
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", 8)
+    store.write_bars("A", minutes("A", 3))
+    statements.clear()
+    for _ in range(3):
+        assert store.read_bars("A") == minutes("A", 3)
+    assert starts(statements) == ["BEGIN", "SELECT", "COMMIT", "SELECT", "SELECT"]
+    store.write_bars("A", minutes("A", 30))
+    for _ in range(2):  # it was expected to be short
+        statements.clear()
+        assert store.read_bars("A") == minutes("A", 30)
+    assert starts(statements) == ["BEGIN", *["SELECT"] * 4, "COMMIT"]
+
+
+def test_a_column_that_another_process_adds_costs_no_connection(opened, monkeypatch):
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", 2)
+    given = [replace(each, extra={"vwap": 1.5}) for each in minutes("A", 5)]
+    with opened(pool=Pool(min_size=1, max_size=1)) as reader, opened() as writer:
+        writer.write_bars("A", given)
+        number = reader._database.rows("asking", "SELECT pg_backend_pid()", [])
+        assert reader.read_bars("A") == given
+        assert reader._database.rows("asking", "SELECT pg_backend_pid()", []) == number
+
+
+def test_a_stream_of_one_symbol_reads_each_bar_once_and_counts_none(store, statements):
+    store.write_bars("A", minutes("A", 10))
+    statements.clear()
+    tables = list(store.iter_bar_tables("A", max_bytes=4 * bars.ROW_BYTES))
+    assert [len(each) for each in tables] == [4, 4, 2]
+    assert sum(".bars" in each for each in statements) == 3
+
+
+def test_an_inventory_is_one_statement(store, memory, statements):
+    for each in (store, memory):
+        for symbol, timeframe in (("B", "1d"), ("A", "1m"), ("A", "1d"), ("Ü", "1d")):
+            each.write_bars(symbol, minutes(symbol, 3), timeframe=timeframe)
+    statements.clear()
     assert store.inventory() == memory.inventory()
     assert len(statements) == 1
 
@@ -91,8 +157,8 @@ def table_of():
 def test_a_reader_sees_a_series_that_is_replaced_old_or_new_in_pages_too(
     store, opened, monkeypatch, table_of
 ):
-    monkeypatch.setattr(bars, "_PAGE_ROWS", 7)
-    monkeypatch.setattr(bars, "_COPY_FROM", 20)
+    monkeypatch.setattr(bar_pages, "_PAGE_ROWS", 7)
+    monkeypatch.setattr(bar_rows, "_COPY_FROM", 20)
     versions = [minutes("A", count, close) for count, close in ((30, 1.0), (12, 2.0), (25, 3.0))]
     tables = [table_of("A", version) for version in versions]
     store.write_bar_table(tables[0], replace=True, **MINUTES)
@@ -144,6 +210,17 @@ def test_a_renaming_that_is_refused_changes_nothing_and_keeps_the_connection(sto
     with pytest.raises(InvalidData, match="'C' has no bars"):
         store.rename_symbol("C", "D")
     assert store.read_bars("A") == minutes("A", 2)
+
+
+def test_a_renaming_searches_all_events_once(store, statements, event):
+    store.write_events([event(symbol="A"), event(symbol="B"), event(symbol="A")])
+    statements.clear()
+    store.rename_symbol("A", "C")
+    of_events = [each for each in statements if ".events" in each]
+    assert len([each for each in of_events if "symbol = ANY" in each]) == 1
+    changed = [each for each in of_events if "DELETE" in each or "UPDATE" in each]
+    assert all("timestamp" in each.partition("WHERE")[2] for each in changed)
+    assert [each.symbol for each in store.read_events()] == ["C", "B", "C"]
 
 
 def test_two_symbols_that_are_renamed_alike_at_once_are_not_merged(opened):

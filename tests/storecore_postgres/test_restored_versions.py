@@ -11,7 +11,7 @@ from msgspec import structs
 from storecore import Event, HistoryPruned, PriceBar
 from storecore.knowledge.versions import BarVersion, EventVersion
 from storecore.values.times import EVER
-from storecore_postgres import bars
+from storecore_postgres import bar_rows, bars
 from storecore_postgres.bar_versions import BarVersions
 from storecore_postgres.recording import Unrecorded
 
@@ -58,8 +58,8 @@ def statements_of_restores(monkeypatch):
     """The number of restores that were not copied."""
     made = []
     plain = BarVersions.restore
-    monkeypatch.setattr(bars, "_COPY_FROM", 4)
-    monkeypatch.setattr(bars, "_COPY_PER_SERIES", 1)
+    monkeypatch.setattr(bar_rows, "_COPY_FROM", 4)
+    monkeypatch.setattr(bar_rows, "_COPY_PER_SERIES", 1)
     monkeypatch.setattr(BarVersions, "restore", lambda *args: made.append(1) or plain(*args))
     return made
 
