@@ -147,7 +147,7 @@ class Closing:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StoreClosed(f"{type(self).__name__} is closed; open the store again to use it")
+            raise StoreClosed(f"{_named(self)} is closed; open the store again to use it")
 
     def _while_open(self, items: Iterable[_Item]) -> Iterator[_Item]:
         """Yield items while the store is open. Raises `StoreClosed` after `close()`."""
@@ -171,6 +171,12 @@ class Closing:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _named(closed: Closing) -> str:
+    """Return what an error calls a closed object: its repr, which has its place, or its class."""
+    has_own_repr = type(closed).__repr__ is not object.__repr__
+    return shown(closed).removesuffix("(closed)") if has_own_repr else type(closed).__name__
 
 
 class _Offered:
