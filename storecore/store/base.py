@@ -25,7 +25,7 @@ from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter
 from types import MethodType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeVar, cast
 
 from storecore.audit.context import check_question, chosen, context
 from storecore.audit.counts import Counts
@@ -173,10 +173,11 @@ class Closing:
         self.close()
 
 
-def _named(closed: Closing) -> str:
-    """Return what an error calls a closed object: its repr, which has its place, or its class."""
-    has_own_repr = type(closed).__repr__ is not object.__repr__
-    return shown(closed).removesuffix("(closed)") if has_own_repr else type(closed).__name__
+def _named(store: Closing) -> str:
+    """Return what an error calls an object: its repr, which has its place, or its class."""
+    if type(store).__repr__ is object.__repr__:
+        return type(store).__name__
+    return shown(store).removesuffix("(closed)").removesuffix("()")
 
 
 class _Offered:
@@ -269,6 +270,15 @@ class Store(Closing):
             each.close()
         for log in self._logs.values():
             log.close()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """Raise `NotSerializable` for a store with a lock or connection, and no `__reduce__`."""
+        reduced = super().__reduce_ex__(protocol)
+        if type(self).__reduce__ is object.__reduce__:
+            from storecore.store.copies import check_picklable
+
+            check_picklable(_named(self), reduced, protocol, Store)
+        return reduced
 
     # Bars.
 

@@ -405,7 +405,7 @@ def test_what_concerns_several_stores_is_refused_after_closing(each, call):
         "held_bars": ["AAPL", None, "1d", 0],
         "known_bars": ["AAPL", None, "1d", None],
     }
-    with pytest.raises(StoreClosed, match=r"^RoutedStore\(default=.* is closed"):
+    with pytest.raises(StoreClosed, match=r"^RoutedStore\(bars=.* is closed"):
         getattr(each, call)(*arguments.get(call, []))
 
 
