@@ -1146,9 +1146,16 @@ class Store(Closing):
     if TYPE_CHECKING:
 
         def _rename(self, old: str, new: str) -> None:
-            """Rename a symbol in all collections in one step (`rename_symbol`). Optional.
+            """Rename a symbol in all collections in one step (`rename_symbol`).
 
             Call `check_rename` within the transaction. After an error nothing has changed.
+            """
+
+        def places(self) -> Iterable[str]:
+            """Return texts, in any order, that identify where the data is, however it is named.
+
+            Two open stores return a common text if and only if they share a place: then `mirror`,
+            `routed` and `copy_store` refuse them. A store without the method shares none.
             """
 
     def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
