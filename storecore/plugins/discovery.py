@@ -205,9 +205,7 @@ def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
         yield f"expected its spec's summary to be a str, got {spec.summary!r}"
     if callable(spec.optional):
         yield f"expected its spec's optional to be a frozenset, got {spec.optional!r}"
-    yield from _name_problems("capability", "capabilities", spec.capabilities, CAPABILITIES)
-    yield from _name_problems("capability", "optional", spec.optional, CAPABILITIES)
-    yield from _name_problems("promise", "promises", spec.promises, PROMISES)
+    yield from name_problems(spec)
 
 
 def _unknown_types(config: type[Struct]) -> Iterable[str]:
@@ -216,6 +214,13 @@ def _unknown_types(config: type[Struct]) -> Iterable[str]:
         fields(config)
     except Exception as error:
         yield f"the types of its config {config.__name__} cannot be read: {reason(error)}"
+
+
+def name_problems(spec: BackendSpec) -> Iterable[str]:
+    """Yield the mistakes in the names that a spec declares."""
+    yield from _name_problems("capability", "capabilities", spec.capabilities, CAPABILITIES)
+    yield from _name_problems("capability", "optional", spec.optional, CAPABILITIES)
+    yield from _name_problems("promise", "promises", spec.promises, PROMISES)
 
 
 def _name_problems(

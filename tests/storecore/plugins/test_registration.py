@@ -513,3 +513,21 @@ def test_an_interrupt_while_a_file_is_imported_goes_through(plugin):
     with pytest.raises(KeyboardInterrupt):
         register_file(plugin("raise KeyboardInterrupt"))
     assert "storecore_plugin_desk" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("field", "names", "said"),
+    [
+        ("capabilities", "Bulk", "expected a set of names, got 'Bulk'$"),
+        ("promises", "durable", "expected a set of names, got 'durable'$"),
+        ("capabilities", None, "raised TypeError: 'NoneType'"),
+        ("capabilities", ["Catalg"], r"unknown capability 'Catalg' \(did you mean 'Catalog'\?\)$"),
+        ("promises", ["durabel"], r"unknown promise 'durabel' \(did you mean 'durable'\?\)$"),
+    ],
+)
+def test_the_names_that_a_function_of_the_config_gives_are_checked(field, names, said):
+    spec = spec_named("fake", **{field: lambda config: names})
+    with storecore.register(spec):
+        for given in ({"backend": "fake"}, {"backend": "readonly", "store": {"backend": "fake"}}):
+            with pytest.raises(storecore.BackendLoadError, match=rf"^backend 'fake' .*{said}"):
+                storecore.open_store(given)
