@@ -41,7 +41,7 @@ from storecore.bars.rows import (
     newest_bars,
     price_bars,
 )
-from storecore.errors import InvalidData, StoreClosed, shown
+from storecore.errors import InvalidData, NotSerializable, StoreClosed, shown, text_of
 from storecore.events import (
     EventQuery,
     checked_event,
@@ -275,9 +275,16 @@ class Store(Closing):
         """Raise `NotSerializable` for a store with a lock or connection, and no `__reduce__`."""
         reduced = super().__reduce_ex__(protocol)
         if type(self).__reduce__ is object.__reduce__:
-            from storecore.store.copies import check_picklable
+            from storecore.store.copies import unpicklable
 
-            check_picklable(_named(self), reduced, protocol, Store)
+            error = unpicklable(reduced, protocol)
+            if error is not None:
+                raise NotSerializable(
+                    f"{_named(self)} cannot be pickled or copied: {text_of(error)}; open it again "
+                    "with open_store where it is needed. The author of a backend makes it possible "
+                    "with a __reduce__ that opens the same place: see the promise `pickled` in "
+                    "BACKENDS.md"
+                ) from error
         return reduced
 
     # Bars.

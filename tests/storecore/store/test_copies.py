@@ -85,7 +85,9 @@ def test_a_store_with_a_lock_says_what_its_author_does(store, copied):
 
 
 def test_a_wrapper_says_it_of_the_store_in_it():
-    with pytest.raises(NotSerializable, match=r"^RowStore cannot be pickled"):
+    with pytest.raises(
+        NotSerializable, match=r"^Wrapper\(Wrapper\(RowStore\(\)\)\) cannot be pickled"
+    ):
         pickle.dumps(Wrapper(Wrapper(RowStore(LockedRows()))))
 
 
