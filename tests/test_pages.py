@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -188,12 +189,35 @@ def test_each_command_is_listed_in_the_readme(name):
     assert f"\nstorecore {name} " in README.read_text()
 
 
-def test_the_wheel_has_the_pages_of_the_packages(tmp_path):
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
-    (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
-    assert {str(page.relative_to(ROOT)) for page in OF_PACKAGES} <= set(names)
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built of the source distribution."""
+    folder = tmp_path_factory.mktemp("built")
+    build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder), "-t"]
+    subprocess.run([*build, "sdist"], cwd=ROOT, check=True, capture_output=True)
+    (source,) = folder.glob("*.tar.gz")
+    with tarfile.open(source) as archive:
+        archive.extractall(folder, filter="data")
+    (unpacked,) = folder.glob("*/pyproject.toml")
+    subprocess.run([*build, "wheel"], cwd=unpacked.parent, check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        yield archive
+
+
+def test_the_wheel_has_the_pages_of_the_packages(wheel):
+    assert {str(page.relative_to(ROOT)) for page in OF_PACKAGES} <= set(wheel.namelist())
+
+
+def test_the_readme_of_the_metadata_has_addresses_for_links(wheel):
+    """PyPI shows it, where no other page is beside it."""
+    (metadata,) = (each for each in wheel.namelist() if each.endswith("/METADATA"))
+    fields, _, text = wheel.read(metadata).decode().partition("\n\n")
+    assert "Description-Content-Type: text/markdown" in fields
+    assert text.replace(HOME, "") == README.read_text().replace(HOME, "")
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert f"{HOME}CONTRIBUTING.md" in links
+    assert [each for each in links if not each.startswith(("https://", "#"))] == []
 
 
 @pytest.fixture

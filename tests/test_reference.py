@@ -128,6 +128,26 @@ def test_the_further_functions_are_those_that_the_guide_names():
     assert unnamed == []
 
 
+def test_each_method_that_a_guide_names_has_an_entry():
+    """But those of Python, and of the classes that the guide itself writes."""
+    others = "__init__ __post_init__ __reduce__ __repr__ absolute frozenset partial super "
+    others += "register_at_fork open_store MyClock change nowhere stored tamper"
+    known = {each.rpartition(".")[2] for each in ENTRIES}
+    for guide in (GUIDE, OBSERVERS):
+        prose = re.sub(r"^```.*?^```", "", guide, flags=re.M | re.S)
+        spans = re.findall(r"`([^`\n]+)`", prose)
+        named = {each for span in spans for each in re.findall(r"(\w+)\(", span)}
+        hooks = {each for each in spans if re.fullmatch(r"(store\.)?_[a-z]+", each)}
+        named |= {each.removeprefix("store.") for each in hooks} - {"_clock"}  # an argument
+        assert named - known - set(others.split()) == set()
+
+
+def test_each_hook_of_a_base_class_is_named_by_the_guide():
+    found = [each for each in ENTRIES if re.search(r"\._[a-z]+$", each)]
+    assert {"Store._rename", "Wrapper._read", "Wrapper._write"} <= set(found)
+    assert [each for each in found if f"`{each.partition('.')[2]}" not in GUIDE] == []
+
+
 def test_the_errors_are_those_of_the_code_and_no_others():
     tree = ast.parse((ROOT / "storecore/errors/__init__.py").read_text())
     assert entries("Errors") == [each.name for each in tree.body if isinstance(each, ast.ClassDef)]

@@ -17,6 +17,9 @@ def main() -> None:
         if find_spec(each) is None:
             print(f"Error: no module {each!r}: pip install 'storecore[cli]'", file=sys.stderr)
             sys.exit(1)
-    from storecore.cli.app import app
+    try:
+        from storecore.cli.app import app
+    except KeyboardInterrupt:  # the app itself ends so, once it is there
+        sys.exit(130)
 
     app(prog_name="storecore")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 import click
 
@@ -37,10 +37,10 @@ from storecore.plugins.observers import SWITCH, are_on, hooks_of, switched_off
 from storecore.plugins.process_state import changed_by_import
 from storecore.plugins.registry import find
 from storecore.plugins.spec import OBSERVERS
+from storecore.protocols import DataStore
 
 _HEADINGS = ("backend", "package", "entry point", "health", "summary", "capabilities")
 _OURS = "storecore"  # the distribution of the built-in backends
-_Made = TypeVar("_Made")
 _OBSERVER_HEADINGS = ("observer", "package", "entry point", "health", "hooks")
 
 
@@ -185,25 +185,26 @@ def _check(choice: StoreChoice, name: str, as_json: bool) -> None:
             done = [*harms, *(Check(hook, "") for hook in hooks)]
         else:
             what = choice.named
-            done = [*run(lambda: _steps(choice), None), *harms]
+            done = [*run(choice.open_to_read, LIMIT, partial(_steps, choice)), *harms]
     _conclude(done, what, as_json)
 
 
-def _steps(choice: StoreChoice) -> list[Check]:
-    """Open the store and return the steps of its check."""
-    prepared = choice.prepared()
-    store = choice.open_to_read()
-    return [Check("opens", ""), *checks(store, prepared.capabilities_of(store))]
+def _steps(choice: StoreChoice, store: DataStore) -> list[Check]:
+    """Return the steps of the check of an open store."""
+    capabilities = choice.prepared().capabilities_of(store)
+    return [Check("opens", ""), *checks(store, capabilities)]
 
 
-def _runner(plugins: Sequence[Plugin]) -> Callable[[Callable[[], _Made], float | None], _Made]:
-    """Return what calls a function that uses plugins: in a child process, unless all are ours."""
+def _runner(plugins: Sequence[Plugin]) -> Callable[..., Any]:
+    """Return `tried` for functions that use plugins; no child process for ours alone."""
     others = [each for each in plugins if each.distribution != _OURS]
     return partial(tried, others[0].described) if others else _directly
 
 
-def _directly(call: Callable[[], _Made], limit: float | None) -> _Made:
-    return call()
+def _directly(
+    call: Callable[[], Any], limit: float, then: Callable[[Any], Any] | None = None
+) -> Any:
+    return call() if then is None else then(call())
 
 
 def _raise_unknown(choice: StoreChoice) -> NoReturn:
@@ -256,9 +257,10 @@ def _health(backend: BackendInfo) -> tuple[str, str, str]:
     run = _runner(plugins_named(backend.name))
     try:
         with TemporaryDirectory(prefix="storecore-", ignore_cleanup_errors=True) as folder:
-            return run(lambda: _loaded(backend.name, Path(folder)), LIMIT)
+            found: tuple[str, str, str] = run(lambda: _loaded(backend.name, Path(folder)), LIMIT)
     except (StoreError, click.ClickException) as error:
         return one_line(error), "", ""
+    return found
 
 
 def _loaded(name: str, folder: Path) -> tuple[str, str, str]:

@@ -3,21 +3,48 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from storecore.cli.interrupts import reporting
 from storecore.cli.prints import prints_apart
+
+if TYPE_CHECKING:
+    from storecore.plugins.registration import Registration
+
+_BEFORE = "storecore.cli.plugin_option"  # the files that are given before the command
+_TRYING = ("backends",)  # the commands that find out what plugins do
 
 
 def _register(context: click.Context, option: click.Parameter, files: tuple[Path, ...]) -> None:
-    """Register the files until the program ends; a shell that completes words runs none."""
-    if files and not context.resilient_parsing:
-        from storecore.plugins.registration import register_file  # not for the list of commands
+    """Register the files until the program ends; a shell that completes words runs none.
 
-        for file in files:
-            with prints_apart():
-                registration = register_file(file)
-            context.find_root().with_resource(registration)
+    Those before the name of the command are registered with it: it decides how they are imported.
+    """
+    if context.resilient_parsing:
+        return
+    if isinstance(context.command, click.Group):
+        context.meta[_BEFORE] = files
+        return
+    for file in (*context.meta.pop(_BEFORE, ()), *files):
+        if context.command.name in _TRYING:
+            _try(file)
+        context.find_root().with_resource(_registered(file))
+
+
+def _registered(file: Path) -> Registration:
+    from storecore.plugins.registration import register_file  # not for the list of commands
+
+    with reporting(lambda: f"the import of --plugin {file} has not ended"), prints_apart():
+        return register_file(file)
+
+
+def _try(file: Path) -> None:
+    """Import a file in a child process, where it may hang or end the process."""
+    from storecore.cli.trial import LIMIT, tried
+
+    tried(f"--plugin {file}", lambda: bool(_registered(file)), LIMIT)
 
 
 PLUGIN = click.Option(

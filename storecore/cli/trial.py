@@ -13,41 +13,49 @@ from collections.abc import Callable
 from contextlib import suppress
 from multiprocessing import connection, get_context
 from multiprocessing.process import BaseProcess
-from typing import TypeVar, cast
+from typing import Any, cast
 
 import click
 
 from storecore.cli.errors import one_line
+from storecore.cli.interrupts import reporting
 from storecore.cli.prints import prints_apart
 
 LIMIT = 30
-"""How many seconds the import of a plugin may take, and its opening in an empty folder."""
+"""How many seconds the import of a plugin may take, and the opening of its store."""
 _GRACE = 5.0
 _PR_SET_PDEATHSIG = 1
 _INTERRUPT = {signal.SIGINT}
 _FORK = get_context("fork")  # it has the plugins that this process has registered
-_Made = TypeVar("_Made")
 
 
-def tried(what: str, call: Callable[[], _Made], limit: float | None = None) -> _Made:
+def tried(
+    what: str,
+    call: Callable[[], Any],
+    limit: float | None = None,
+    then: Callable[[Any], Any] | None = None,
+) -> Any:
     """Return the result of a call in a child process: anything picklable but None.
 
-    Raises `ClickException`, with one line, if the call raises, if its process ends, or if it takes
-    longer than `limit` seconds (None: without a limit). `what` names the plugin in the last two.
+    With `then` that function gets the result, which may be anything, in the same process and
+    without a limit, and what it returns is the result. Raises `ClickException`, with one line, if
+    the call raises, if its process ends, or if it takes longer than `limit` seconds (None: without
+    a limit). `what` names the plugin in the last two, and after an interrupt.
     """
     receiver, sender = _FORK.Pipe(duplex=False)
-    child = _FORK.Process(target=_answer, args=(call, sender))
+    child = _FORK.Process(target=_answer, args=(call, then, sender))
     found, error, grace = None, f"{what}: it has not ended after {limit} seconds", 0.0
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)  # until the child can be ended
     try:
         _start(child)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         sender.close()
-        if receiver.poll(limit):
-            grace = _GRACE
-            found, error = receiver.recv()
+        with reporting(lambda: f"{what} has not ended"):
+            if receiver.poll(limit):
+                found, error = receiver.recv() or receiver.recv()
+                grace = _GRACE
     except EOFError:
-        error = ""
+        error, grace = "", _GRACE
     finally:
         if child.pid:  # also after an interrupt that another thread has taken
             _end(child, grace)
@@ -55,7 +63,7 @@ def tried(what: str, call: Callable[[], _Made], limit: float | None = None) -> _
         receiver.close()
     if found is None:
         raise click.ClickException(error or f"{what}: it ended its process{_how(child)}")
-    return cast(_Made, found)
+    return found
 
 
 def _start(child: BaseProcess) -> None:
@@ -64,7 +72,9 @@ def _start(child: BaseProcess) -> None:
         child.start()
 
 
-def _answer(call: Callable[[], _Made], sender: connection.Connection) -> None:
+def _answer(
+    call: Callable[[], Any], then: Callable[[Any], Any] | None, sender: connection.Connection
+) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
     os.setsid()  # to be ended with what it starts; Ctrl-C interrupts the parent only
     with suppress(AttributeError):  # Linux has it: a parent that is killed leaves no child
@@ -72,11 +82,14 @@ def _answer(call: Callable[[], _Made], sender: connection.Connection) -> None:
     os.dup2(2, 1)  # what a plugin prints past Python is no part of the answer either
     try:
         with prints_apart():
-            answer = call(), ""
+            made = call()
+            if then is not None:
+                sender.send(None)  # the limit ends here
+                made = then(made)
     except BaseException as error:
         sender.send((None, one_line(error)))
     else:
-        sender.send(answer)
+        sender.send((made, ""))
 
 
 def _how(child: BaseProcess) -> str:

@@ -22,7 +22,7 @@ from storecore.errors import (
     type_name,
 )
 from storecore.errors.redaction import is_connection
-from storecore.plugins.discovery import described, load_spec
+from storecore.plugins.discovery import described, load_spec, name_problems
 from storecore.plugins.isolation import is_from_program, reason
 from storecore.plugins.observers import SWITCH, load_observers
 from storecore.plugins.spec import BackendSpec, ResolvedSpec
@@ -124,11 +124,15 @@ def _prepared(
 
 def _resolved(spec: BackendSpec, name: str, settings: Struct) -> ResolvedSpec:
     try:
-        return spec.resolved(settings)
+        resolved = spec.resolved(settings)
     except BaseException as error:
         if is_from_program(error):
             raise
         failed = error
+    else:
+        for problem in name_problems(resolved):  # of functions: other names are known by now
+            raise BackendLoadError(f"{described(name)}: {problem}")
+        return resolved
     why = f"its capabilities or promises raised {reason(failed)}"
     raise caused_by(BackendLoadError(f"{described(name)}: {why}"), failed)
 

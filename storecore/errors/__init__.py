@@ -83,7 +83,7 @@ class HistoryPruned(StoreError, LookupError):
 class NotSerializable(StoreError, TypeError):
     """A state or payload that JSON would change; the message names its path (`$.positions[3]`).
 
-    Also raised if a store that has its data in this process, such as a `memory` store, is pickled.
+    Also raised if a store is pickled that has its data, a lock or a connection in this process.
     """
 
 

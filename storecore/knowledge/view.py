@@ -136,7 +136,7 @@ class View(Wrapper):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StoreClosed("the view is closed; take another with store.at(t)")
+            raise StoreClosed(f"{shown(self)} is closed; take another view with store.at(t)")
 
     def read_bars(
         self,

@@ -197,7 +197,7 @@ def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
         yield from _unknown_types(spec.config)
     if not callable(spec.open):
         yield f"expected its spec's open to be callable, got {spec.open!r}"
-    for optional in ("init", "open_existing"):
+    for optional in ("init", "open_existing", "remove"):
         given = getattr(spec, optional)
         if not (given is None or callable(given)):
             yield f"expected its spec's {optional} to be callable or None, got {given!r}"
@@ -205,9 +205,7 @@ def _problems(plugin: Plugin, spec: BackendSpec) -> Iterable[str]:
         yield f"expected its spec's summary to be a str, got {spec.summary!r}"
     if callable(spec.optional):
         yield f"expected its spec's optional to be a frozenset, got {spec.optional!r}"
-    yield from _name_problems("capability", spec.capabilities, CAPABILITIES)
-    yield from _name_problems("capability", spec.optional, CAPABILITIES)
-    yield from _name_problems("promise", spec.promises, PROMISES)
+    yield from name_problems(spec)
 
 
 def _unknown_types(config: type[Struct]) -> Iterable[str]:
@@ -218,7 +216,16 @@ def _unknown_types(config: type[Struct]) -> Iterable[str]:
         yield f"the types of its config {config.__name__} cannot be read: {reason(error)}"
 
 
-def _name_problems(kind: str, declared: object, known: Mapping[str, object]) -> Iterable[str]:
+def name_problems(spec: BackendSpec) -> Iterable[str]:
+    """Yield the mistakes in the names that a spec declares."""
+    yield from _name_problems("capability", "capabilities", spec.capabilities, CAPABILITIES)
+    yield from _name_problems("capability", "optional", spec.optional, CAPABILITIES)
+    yield from _name_problems("promise", "promises", spec.promises, PROMISES)
+
+
+def _name_problems(
+    kind: str, field: str, declared: object, known: Mapping[str, object]
+) -> Iterable[str]:
     """Yield the mistakes in declared names; a function of the config is called only at opening."""
     if callable(declared):
         return
@@ -226,8 +233,7 @@ def _name_problems(kind: str, declared: object, known: Mapping[str, object]) -> 
         for name in sorted(map(str, declared - known.keys())):
             yield f"unknown {kind} {name!r}{did_you_mean(name, known)}"
     else:
-        plural = "capabilities" if kind == "capability" else "promises"
-        yield f"expected its spec's {plural} to be a frozenset, got {declared!r}"
+        yield f"expected its spec's {field} to be a frozenset, got {declared!r}"
 
 
 def _status(plugin: Plugin, namesakes: int) -> str:

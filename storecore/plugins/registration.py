@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from traceback import walk_tb
-from types import ModuleType, TracebackType
+from types import FunctionType, ModuleType, TracebackType
 from typing import Self
 
 from storecore.errors import BackendLoadError, shown, type_name
@@ -17,10 +17,14 @@ from storecore.plugins.loader import PluginError, hook_names, load_plugin
 from storecore.plugins.metadata import Plugin
 from storecore.plugins.process_state import changed_since, state
 from storecore.plugins.registry import add, plugin_in_memory, remove
-from storecore.plugins.spec import BACKENDS, OBSERVERS, BackendSpec, hookimpl
+from storecore.plugins.spec import BACKENDS, OBSERVERS, PROJECT, BackendSpec, hookimpl
 
 _CALL = "storecore.register()"
 _HOOK = "storecore_backend"
+_PLUGIN = (
+    "a BackendSpec, or a module or an object with functions that are marked with "
+    "@storecore.hookimpl"
+)
 _NAME = re.compile(r"[\w.-]+")  # what the rules of Python allow for a new entry point
 
 
@@ -61,10 +65,10 @@ def register(plugin: object) -> Registration:
     and an observer that is registered already, and `DuplicateBackend` if a backend with this name
     is installed or registered.
     """
-    if isinstance(plugin, type):  # its methods lack `self`
-        raise BackendLoadError(f"{_CALL}: got the class {plugin.__name__}; give an object of it")
     if isinstance(plugin, BackendSpec):
         plugins = [_backend(plugin, _CALL)]
+    elif isinstance(plugin, str | type | FunctionType):  # of a class the hooks lack `self`
+        raise BackendLoadError(f"{_CALL}: expected {_PLUGIN}; got {_given(plugin)}")
     else:
         plugins = _plugins(getattr(plugin, "__name__", type_name(plugin)), _CALL, plugin)
     add(plugins)
@@ -132,12 +136,28 @@ def _plugins(name: str, source: str, target: object, changes: tuple[str, ...] = 
     except PluginError as error:
         raise BackendLoadError(f"{source}: {error}") from error.__cause__
     if not hooks:
+        given = f" in {_given(target)}; or give a BackendSpec" if source == _CALL else ""
         raise BackendLoadError(
             f"{source}: expected a function that is marked with @storecore.hookimpl, such as "
-            f"{_HOOK}(); found none"
+            f"{_HOOK}(); found none{given}"
         )
     backends = [_backend(spec_of(whole, manager), source, changes)] if _HOOK in hooks else []
     return [*backends, whole] if set(hooks) - {_HOOK} else backends
+
+
+def _given(plugin: object) -> str:
+    """Return what `register` was given, with what to give instead if that is known."""
+    if isinstance(plugin, str):
+        return f"the text {shown(plugin)}; open_store finds an installed backend by its name"
+    if isinstance(plugin, type):
+        has_hooks = any(hasattr(each, f"{PROJECT}_impl") for each in vars(plugin).values())
+        return f"the class {plugin.__name__}{'; give an object of it' if has_hooks else ''}"
+    if isinstance(plugin, FunctionType):
+        called = f"; give {_HOOK}(), its result" if plugin.__name__ == _HOOK else ""
+        return f"the function {plugin.__name__}{called}"
+    if isinstance(plugin, ModuleType):
+        return f"the module {plugin.__name__}"
+    return f"the object {shown(plugin)}"
 
 
 def _free_name(path: Path) -> str:

@@ -108,7 +108,10 @@ class ResolvedSpec(BackendSpec, frozen=True, kw_only=True):
 def _names(
     declared: frozenset[str] | Callable[[Any], frozenset[str]], config: Any
 ) -> frozenset[str]:
-    return frozenset(declared(config) if callable(declared) else declared)
+    names: Any = declared(config) if callable(declared) else declared
+    if isinstance(names, str):  # a set of it would be one of letters
+        raise TypeError(f"expected a set of names, got {names!r}")
+    return frozenset(names)
 
 
 @hookspec

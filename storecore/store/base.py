@@ -25,7 +25,7 @@ from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter
 from types import MethodType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeVar, cast
 
 from storecore.audit.context import check_question, chosen, context
 from storecore.audit.counts import Counts
@@ -41,7 +41,7 @@ from storecore.bars.rows import (
     newest_bars,
     price_bars,
 )
-from storecore.errors import InvalidData, StoreClosed, shown
+from storecore.errors import InvalidData, NotSerializable, StoreClosed, shown, text_of
 from storecore.events import (
     EventQuery,
     checked_event,
@@ -147,7 +147,7 @@ class Closing:
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StoreClosed(f"{type(self).__name__} is closed; open the store again to use it")
+            raise StoreClosed(f"{_named(self)} is closed; open the store again to use it")
 
     def _while_open(self, items: Iterable[_Item]) -> Iterator[_Item]:
         """Yield items while the store is open. Raises `StoreClosed` after `close()`."""
@@ -171,6 +171,13 @@ class Closing:
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _named(store: Closing) -> str:
+    """Return what an error calls an object: its repr, which has its place, or its class."""
+    if type(store).__repr__ is object.__repr__:
+        return type(store).__name__
+    return shown(store).removesuffix("(closed)").removesuffix("()")
 
 
 class _Offered:
@@ -263,6 +270,22 @@ class Store(Closing):
             each.close()
         for log in self._logs.values():
             log.close()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """Raise `NotSerializable` for a store with a lock or connection, and no `__reduce__`."""
+        reduced = super().__reduce_ex__(protocol)
+        if type(self).__reduce__ is object.__reduce__:
+            from storecore.store.copies import unpicklable
+
+            error = unpicklable(reduced, protocol)
+            if error is not None:
+                raise NotSerializable(
+                    f"{_named(self)} cannot be pickled or copied: {text_of(error)}; open it again "
+                    "with open_store where it is needed. The author of a backend makes it possible "
+                    "with a __reduce__ that opens the same place: see the promise `pickled` in "
+                    "BACKENDS.md"
+                ) from error
+        return reduced
 
     # Bars.
 
@@ -1130,9 +1153,16 @@ class Store(Closing):
     if TYPE_CHECKING:
 
         def _rename(self, old: str, new: str) -> None:
-            """Rename a symbol in all collections in one step (`rename_symbol`). Optional.
+            """Rename a symbol in all collections in one step (`rename_symbol`).
 
             Call `check_rename` within the transaction. After an error nothing has changed.
+            """
+
+        def places(self) -> Iterable[str]:
+            """Return texts, in any order, that identify where the data is, however it is named.
+
+            Two open stores return a common text if and only if they share a place: then `mirror`,
+            `routed` and `copy_store` refuse them. A store without the method shares none.
             """
 
     def _offers(self, method: str, needs: tuple[str, ...]) -> bool:

@@ -114,8 +114,10 @@ class Fixtures:
         if sure == declared:
             return declared
         store = request.getfixturevalue("store")
-        held = frozenset(name for name in declared if isinstance(store, CAPABILITIES[name]))
-        return sure | held
+        held = (
+            name for name in declared & CAPABILITIES.keys() if isinstance(store, CAPABILITIES[name])
+        )
+        return sure | frozenset(held)
 
     @pytest.fixture
     def declared(self, store: Any, claimed: frozenset[str]) -> frozenset[str]:

@@ -20,6 +20,7 @@ _MODULES = (
     "maintenance records fixtures worker"
 )
 pytest.register_assert_rewrite(*(f"storecore.testing.{name}" for name in _MODULES.split()))
+_CHECKED = frozenset({"store", "reopen", "spec", "place", "nowhere", "writer", "tamper"})
 _PROPERTY = "storecore"
 _NONE = object()
 EXPECTED = "what was expected"
@@ -91,6 +92,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         reason = {**cls.known_failures, **from_command}.get(_name(item))
         if reason:
             item.add_marker(pytest.mark.xfail(reason=reason, strict=True))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, object, object]:
+    """Refuse what a suite gives by a fixture if no test could use it."""
+    value = yield
+    if fixturedef.argname in _CHECKED and _suite_of(request.node) is not None:
+        from storecore.testing.fixture_checks import mistake
+
+        wrong = mistake(fixturedef.argname, value)
+        if wrong:
+            name = f"{request.cls.__name__}.{fixturedef.argname}"
+            pytest.fail(f"the fixture {name}: {wrong}", pytrace=False)
+    return value
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from storecore.plugins.conformity import differences, undeclared
 from storecore.plugins.spec import PROMISES, ResolvedSpec
 from storecore.protocols import CAPABILITIES, DataStore
 from storecore.testing.fixtures import Fixtures
+from storecore.values.suggestions import did_you_mean
 
 
 class ProtocolLaws(Fixtures):
@@ -37,10 +39,11 @@ class ProtocolLaws(Fixtures):
         What was added to a capability later, a method or an optional keyword, may be missing: core
         stands in. A method that is there takes the whole of today's signature or that of then.
         """
-        unknown = claimed - CAPABILITIES.keys()
-        assert not unknown, f"no such capability: {sorted(unknown)}"
-        unkept = frozenset() if spec is None else spec.promises - PROMISES.keys()
-        assert not unkept, f"no such promise: {sorted(unkept)}; there are {sorted(PROMISES)}"
+        optional, promises = (spec.optional, spec.promises) if spec else (frozenset(),) * 2
+        unknown = (claimed | optional) - CAPABILITIES.keys()
+        assert not unknown, f"no such capability: {_listed(unknown, CAPABILITIES)}"
+        unkept = promises - PROMISES.keys()
+        assert not unkept, f"no such promise: {_listed(unkept, PROMISES)}"
         wrong = [
             f"{name} is declared, but {problem}"
             for name in sorted(claimed)
@@ -54,3 +57,9 @@ class ProtocolLaws(Fixtures):
         """A store that has all methods of a capability says so."""
         silent = undeclared(store, claimed)
         assert not silent, f"the store satisfies {silent}, which its spec does not declare"
+
+
+def _listed(names: Iterable[str], known: Iterable[str]) -> str:
+    """Return unknown names with the nearest known ones, and then all known ones."""
+    near = ", ".join(f"{name!r}{did_you_mean(str(name), known)}" for name in sorted(names, key=str))
+    return f"{near}; there are {', '.join(sorted(known))}"

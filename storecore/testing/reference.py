@@ -72,6 +72,8 @@ FURTHER: dict[str, str] = {
     "storecore.values.names": "check_name",
 }
 """Further names of the guide. They are imported from their modules, not from `storecore`."""
+HOOKS_OF_STORES = ("_read", "_write", "_rename")
+"""The methods of a base class that only its subclasses call or override, besides public ones."""
 PUBLIC = {"storecore.testing.validation": "storecore.testing"}
 """The package from which a function is imported, if it is not its own module."""
 RAISED: dict[str, str] = {
@@ -245,8 +247,13 @@ def _with_methods(kind: Declaration) -> str:
     """Return the entry of a class with its methods; of a store without those of a protocol."""
     is_store = kind.name == "Store" or "Store" in kind.marks
     own = [each for each in _methods(kind) if not (is_store and each.name in METHODS)]
-    own += [each for each in kind.members if each.name in ("_read", "_write")]
-    return "\n".join([_entry(kind), *(_entry(each, kind.name) for each in own)])
+    own += [each for each in kind.members if each.name in HOOKS_OF_STORES]
+    entries = (_entry(each, kind.name, *_optional(each)) for each in own)
+    return "\n".join([_entry(kind), *entries])
+
+
+def _optional(method: Declaration) -> list[str]:
+    return ["*Optional.*"] if "optional" in method.marks else []
 
 
 def _entry(declaration: Declaration, owner: str = "", *more: str) -> str:

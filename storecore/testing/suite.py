@@ -28,9 +28,11 @@ out: overriding a test, or a fixture that is the kit's own, is an error.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from inspect import getattr_static
 from typing import Any
 
+from storecore.errors import shown
 from storecore.testing.audit import AuditLaws
 from storecore.testing.audit_runs import RunLaws
 from storecore.testing.bar_stream import BarStreamLaws
@@ -154,7 +156,9 @@ def own_names() -> list[str]:
 
 def check_known_failures(known: Any, place: str) -> None:
     """Refuse a list of known failures that names no test, or gives no reason."""
-    for name, reason in dict(known).items():
+    if not isinstance(known, Mapping):
+        raise TypeError(f"{place}: expected a dict of tests and reasons, got {shown(known)}")
+    for name, reason in known.items():
         if name not in tests():
             raise TypeError(f"{place}: no test {name!r}{did_you_mean(name, tests())}")
         if not (isinstance(reason, str) and reason.strip()):

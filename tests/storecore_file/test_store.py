@@ -196,7 +196,9 @@ def test_l1_every_method_of_a_closed_store_is_store_closed(store, name):
     given = {
         each.name: ARGUMENTS.get(each.name) for each in parameters if each.default is each.empty
     }
-    with pytest.raises(StoreClosed, match="FileDataStore is closed"):
+    with pytest.raises(
+        StoreClosed, match=rf"^FileDataStore\(base_path='{store.base_path}'\) is closed; open"
+    ):
         method(**given)
 
 

@@ -374,7 +374,7 @@ def test_a_stream_ends_with_the_store(pair, event):
     found = store.iter_events()
     next(found)
     store.close()
-    with pytest.raises(StoreClosed, match=r"^RoutedStore is closed"):
+    with pytest.raises(StoreClosed, match=r"^RoutedStore\(default=.* is closed"):
         next(found)
 
 
@@ -386,7 +386,7 @@ def test_closing_closes_each_store_once_even_if_one_fails():
     assert (bars.closed, last.closed) == (1, 1)
     with pytest.raises(StoreClosed):
         default.symbols()
-    with pytest.raises(StoreClosed, match=r"^RoutedStore is closed"):
+    with pytest.raises(StoreClosed, match=r"^RoutedStore\(default=.* is closed"):
         store.read_events()
 
 
@@ -405,7 +405,7 @@ def test_what_concerns_several_stores_is_refused_after_closing(each, call):
         "held_bars": ["AAPL", None, "1d", 0],
         "known_bars": ["AAPL", None, "1d", None],
     }
-    with pytest.raises(StoreClosed, match=r"^RoutedStore is closed"):
+    with pytest.raises(StoreClosed, match=r"^RoutedStore\(bars=.* is closed"):
         getattr(each, call)(*arguments.get(call, []))
 
 

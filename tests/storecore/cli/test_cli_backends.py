@@ -7,6 +7,7 @@ import json
 import locale
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -185,6 +186,16 @@ def test_the_check_of_a_plugin_that_hangs_or_ends_its_process_fails(
     assert (result.exit_code, result.stdout) == (1, "")
     assert f" {name!r} from " in result.stderr
     assert said in result.stderr
+
+
+def test_the_check_of_a_backend_whose_opening_hangs_fails(cli, site, monkeypatch):
+    opened = "import time; time.sleep(600)"
+    source = DECLARES.format(option="pass", body="pass", opened=opened, fields="")
+    monkeypatch.setattr("storecore.cli.backends.LIMIT", 2)
+    site.backend(source, name="acme")
+    result = cli("backends", "--check", "acme")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert re.search(r"backend 'acme' from .* has not ended after 2 seconds", result.stderr)
 
 
 def test_a_backend_whose_open_fails_is_not_healthy(health):

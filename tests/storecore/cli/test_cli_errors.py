@@ -94,6 +94,19 @@ def _interrupted():
     raise KeyboardInterrupt
 
 
+def test_an_interrupt_before_the_commands_are_imported_prints_no_traceback(monkeypatch, capsys):
+    class Interrupted:
+        def find_spec(self, name, path=None, target=None):
+            if name == "storecore.cli.app":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "storecore.cli.app", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit, match="130"):
+        storecore.cli.main()
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("missing", ["click", "rich"])
 def test_without_the_extra_the_pip_command_is_printed(missing):
     ended = main_without(missing)

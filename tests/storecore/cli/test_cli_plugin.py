@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from subprocess import PIPE
 
 import pytest
 
@@ -113,3 +119,62 @@ def test_a_shell_that_completes_words_runs_no_file(cli, file, tmp_path):
     with app.make_context("storecore", ["--plugin", str(file), "ls"], resilient_parsing=True):
         pass
     assert not (tmp_path / "ran").exists()
+
+
+# Files that do not let the command go on.
+
+HANGS = """
+import pathlib, time
+pathlib.Path(__file__).with_suffix(".begun").touch()
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("given", [["backends"], ["backends", "--check", "desk"]])
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (HANGS, "--plugin {}: it has not ended after 1 seconds"),
+        ("import os; os._exit(3)", "--plugin {}: it ended its process with status 3"),
+        ("1 / 0", "--plugin {}: its import failed in line 1: ZeroDivisionError"),
+    ],
+)
+def test_a_file_that_hangs_or_ends_the_process_is_reported_by_the_command_that_tries_plugins(
+    cli, file, monkeypatch, given, before, source, said
+):
+    monkeypatch.setattr("storecore.cli.trial.LIMIT", 1 if source == HANGS else 60)
+    file.write_text(source)
+    option = ["--plugin", file]
+    result = cli(*option, *given) if before else cli(*given, *option)
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert said.format(file) in result.stderr
+
+
+def test_a_file_that_is_tried_first_is_used_afterwards(cli, file):
+    assert "ok      reads bars" in cli("backends", "--check", "desk", "--plugin", file).stdout
+
+
+@pytest.mark.parametrize("given", [["ls"], ["backends"]])
+def test_an_interrupt_while_a_file_is_imported_names_the_file(file, given):
+    file.write_text(HANGS)
+    command = [
+        sys.executable,
+        "-c",
+        "import signal, sys; from storecore.cli import main; "
+        "signal.signal(signal.SIGINT, signal.default_int_handler); main()",
+    ]
+    process = subprocess.Popen([*command, *given, "--plugin", file], stderr=PIPE, text=True)
+    wait_for(file.with_suffix(".begun"))
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert (process.returncode, "Traceback" in said) == (130, False)
+    assert re.search(rf"^interrupted: .*--plugin {file} has not ended$", said, re.M)
+
+
+def wait_for(path):
+    for _ in range(6000):
+        if path.exists():
+            return
+        time.sleep(0.01)
+    pytest.fail(f"{path} is not there after a minute")

@@ -85,6 +85,21 @@ def test_a_call_that_hangs_is_ended_with_all_that_it_has_started(tmp_path):
     assert gone(int(pid.read_text()))
 
 
+def test_what_follows_the_call_is_in_its_process_and_has_no_limit():
+    def follow(made):
+        time.sleep(1.5)
+        return made()
+
+    assert tried("acme", lambda: os.getpid, 1, follow) != os.getpid()
+
+
+def test_what_follows_the_call_may_raise_or_end_the_process():
+    with pytest.raises(click.ClickException, match="unexpected ZeroDivisionError"):
+        tried("acme", lambda: 1, 60, lambda made: made / 0)
+    with pytest.raises(click.ClickException, match="acme: it ended its process with status 3"):
+        tried("acme", lambda: 3, 60, os._exit)
+
+
 def test_a_thread_that_goes_on_after_the_answer_ends_with_the_child(monkeypatch):
     monkeypatch.setattr("storecore.cli.trial._GRACE", 0.1)
 

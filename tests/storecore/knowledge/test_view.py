@@ -162,7 +162,7 @@ def test_closing_a_view_closes_the_view_alone(store):
     if isinstance(view, Catalog):
         calls += [view.symbols, lambda: view.read_bar_table("AAPL")]
     for call in calls:
-        with pytest.raises(StoreClosed, match="the view is closed; take another"):
+        with pytest.raises(StoreClosed, match=r"\.at\(.*\) is closed; take another view"):
             call()
     assert len(store.read_bars("AAPL", datetime.min, datetime.max)) == 3
 

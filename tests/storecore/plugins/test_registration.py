@@ -15,8 +15,8 @@ import pytest
 from msgspec import Struct
 
 import storecore
-from storecore import BackendSpec
-from storecore.builtin.memory import MemoryDataStore
+from storecore import BackendSpec, hookimpl
+from storecore.builtin.memory import MemoryDataStore, storecore_backend
 from storecore.plugins import observers, registry
 from storecore.plugins.formats import plugin_formats
 from storecore.plugins.observers import load_observers
@@ -189,17 +189,36 @@ def test_of_threads_that_register_one_name_at_once_one_succeeds():
     won.undo()
 
 
+class Hooks:
+    @hookimpl
+    def storecore_closed(self):
+        pass
+
+
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("fake", r"storecore\.register\(\): expected a function that is marked with @storecore"),
-        (None, r"storecore\.register\(\): expected a function that is marked with @storecore"),
-        (MemoryDataStore, "got the class MemoryDataStore; give an object of it"),
+        ("fake", "expected a BackendSpec, or .*; got the text 'fake'; open_store finds an instal"),
+        (
+            None,
+            r"register\(\): expected a function .*; found none in the object None; or",
+        ),
+        (MemoryDataStore, "expected a BackendSpec, or .*; got the class MemoryDataStore$"),
+        (BackendSpec, "expected a BackendSpec, or .*; got the class BackendSpec$"),
+        (Hooks, "got the class Hooks; give an object of it$"),
+        (storecore_backend, r"got the function storecore_backend; give storecore_backend\(\), its"),
+        (lambda config: None, "got the function <lambda>$"),
+        (threading, "found none in the module threading; or give a BackendSpec$"),
+        (MemoryDataStore(), r"found none in the object MemoryDataStore\(.*\); or give a BackendS"),
+        ({"name": "fake"}, r"found none in the object {'name': 'fake'}; or give a BackendSpec$"),
         (spec_named(""), "expected the name of its spec to be letters, .*, got ''"),
         (spec_named(None), "expected the name of its spec to be letters, .*, got None"),
         (spec_named("fake", capabilities=frozenset({"Catalg"})), "did you mean 'Catalog'"),
         (spec_named("fake", api=99), "written for version 99"),
         (spec_named("fake", init="grants"), "init to be callable or None, got 'grants'"),
+        (spec_named("fake", remove="all"), "remove to be callable or None, got 'all'"),
+        (spec_named("fake", optional="Bulk"), "optional to be a frozenset, got 'Bulk'"),
+        (spec_named("fake", promises="durable"), "promises to be a frozenset, got 'dura"),
     ],
 )
 def test_an_invalid_spec_is_refused(spec, said):
@@ -494,3 +513,21 @@ def test_an_interrupt_while_a_file_is_imported_goes_through(plugin):
     with pytest.raises(KeyboardInterrupt):
         register_file(plugin("raise KeyboardInterrupt"))
     assert "storecore_plugin_desk" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("field", "names", "said"),
+    [
+        ("capabilities", "Bulk", "expected a set of names, got 'Bulk'$"),
+        ("promises", "durable", "expected a set of names, got 'durable'$"),
+        ("capabilities", None, "raised TypeError: 'NoneType'"),
+        ("capabilities", ["Catalg"], r"unknown capability 'Catalg' \(did you mean 'Catalog'\?\)$"),
+        ("promises", ["durabel"], r"unknown promise 'durabel' \(did you mean 'durable'\?\)$"),
+    ],
+)
+def test_the_names_that_a_function_of_the_config_gives_are_checked(field, names, said):
+    spec = spec_named("fake", **{field: lambda config: names})
+    with storecore.register(spec):
+        for given in ({"backend": "fake"}, {"backend": "readonly", "store": {"backend": "fake"}}):
+            with pytest.raises(storecore.BackendLoadError, match=rf"^backend 'fake' .*{said}"):
+                storecore.open_store(given)

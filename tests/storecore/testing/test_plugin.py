@@ -245,7 +245,24 @@ def test_a_promise_that_there_is_not_is_reported_by_name(suite_run):
     """
     run = suite_run(body=body, only="p2_a_declared")
     run.assert_outcomes(failed=1)
-    run.stdout.fnmatch_lines(["  P2 broken: *no such promise: [[]'durably'[]]*"])
+    said = "no such promise: 'durably' (did you mean 'durable'?); there are durable, forked,"
+    run.stdout.fnmatch_lines([f"  P2 broken: *{said}*"])
+
+
+@pytest.mark.parametrize("field", ["capabilities", "optional"])
+def test_a_capability_that_is_misspelt_is_reported_with_the_nearest(suite_run, field):
+    body = f"""
+        @pytest.fixture
+        def spec(self):
+            from msgspec.structs import replace
+            spec = storecore_backend()
+            names = spec.{field} | {{"Catalg"}}
+            return replace(spec, **{{"optional": frozenset({{"Bulk"}}), "{field}": names}})
+    """
+    run = suite_run(body=body.strip() + "\n", only="p2_a_declared")
+    run.assert_outcomes(failed=1)
+    said = "no such capability: 'Catalg' (did you mean 'Catalog'?); there are AuditTrail,"
+    run.stdout.fnmatch_lines([f"  P2 broken: *{said}*"])
 
 
 SECRETIVE = """
@@ -518,7 +535,7 @@ def test_a_capability_that_there_is_not_is_reported_by_name(pytester, inner):
     asked = "p2_a_declared or p1_a_store_has_the_ten"
     run = inner(only=asked)
     run.assert_outcomes(failed=1, passed=1)
-    run.stdout.fnmatch_lines(["  P2 broken: *no such capability: [[]'Oracle'[]]*"])
+    run.stdout.fnmatch_lines(["  P2 broken: *no such capability: 'Oracle'; there are*"])
 
 
 FOREIGN = """

@@ -89,6 +89,76 @@ def test_a_known_failure_needs_a_reason(reason):
         inherit(known_failures={KNOWN: reason})
 
 
+@pytest.mark.parametrize("given", [KNOWN, [KNOWN], None])
+def test_known_failures_that_are_no_dict_are_refused(given):
+    with pytest.raises(TypeError, match=r"known_failures: expected a dict of tests and reasons"):
+        inherit(known_failures=given)
+
+
+SPEC = "replace(storecore_backend(), {})"
+
+
+@pytest.mark.parametrize(
+    ("fixture", "value", "said"),
+    [
+        ("spec", SPEC.format("capabilities='Bulk Catalog'"), "set of names*got 'Bulk Catalog'"),
+        ("spec", SPEC.format("capabilities=('Bulk',)"), "as frozenset({'BarTables'}); got ('Bulk'"),
+        ("spec", SPEC.format("capabilities=len"), "function of the config: give spec.resolved("),
+        (
+            "spec",
+            SPEC.format("optional='Bulk'"),
+            "its optional to be a set of names*'Bulk'",
+        ),
+        ("spec", SPEC.format("promises='durable'"), "expected its promises to be a set*'durable'"),
+        ("spec", "storecore_backend", "expected a BackendSpec, as storecore_backend() returns*"),
+        ("store", "None", "expected an open store, got None"),
+        ("store", "MemoryDataStore", "expected an open store, got <class*"),
+        ("writer", "None", "expected an open store, got None"),
+        ("place", "'data'", "expected the pathlib.Path of a folder or None, got 'data'"),
+        ("reopen", "MemoryDataStore()", "expected a callable*got MemoryDataStore("),
+        ("nowhere", "'data'", "expected a callable*got 'data'"),
+        ("tamper", "True", "expected a callable*got True"),
+    ],
+)
+def test_a_fixture_that_gives_something_else_says_what_is_expected(suite_run, fixture, value, said):
+    """One that no test could use, or that would leave laws untried without a word."""
+    body = f"""
+        @pytest.fixture
+        def {fixture}(self):
+            from msgspec.structs import replace
+            return {value}
+
+        @pytest.fixture
+        def _used(self, {fixture}):
+            pass
+
+        @pytest.fixture(autouse=True)
+        def _each(self, _used):
+            pass
+    """
+    is_store = fixture == "store"
+    run = suite_run(store=f"(lambda: {value})") if is_store else suite_run(body=body.strip() + "\n")
+    run.assert_outcomes(errors=1)
+    run.stdout.fnmatch_lines(f"*the fixture TestOne.{fixture}: *{said.replace('[', '[[]')}*")
+
+
+def test_fixtures_of_these_names_elsewhere_are_left_alone(pytester, inner):
+    pytester.makepyfile(
+        """
+        import pytest
+        from storecore.testing import DataStoreSuite
+
+        @pytest.fixture
+        def store():
+            return None
+
+        def test_b3_an_empty_batch_does(store):
+            assert store is None
+        """
+    )
+    inner(only="b3_an_empty_batch_does").assert_outcomes(passed=1)
+
+
 def test_tests_of_ones_own_may_be_added(suite_run):
     run = suite_run(body="def test_mine(self, store): store.close()", only="mine")
     run.assert_outcomes(passed=1)
