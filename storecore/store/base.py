@@ -19,13 +19,12 @@ methods it has:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, timedelta
 from functools import lru_cache, partial
 from itertools import chain
 from operator import attrgetter
-from types import MethodType, TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from storecore.audit.context import check_question, chosen, context
 from storecore.audit.counts import Counts
@@ -41,7 +40,7 @@ from storecore.bars.rows import (
     newest_bars,
     price_bars,
 )
-from storecore.errors import InvalidData, StoreClosed, shown
+from storecore.errors import InvalidData, shown
 from storecore.events import (
     EventQuery,
     checked_event,
@@ -75,7 +74,7 @@ from storecore.models import (
     OrderResult,
     PriceBar,
 )
-from storecore.protocols import ADDED, CAPABILITIES, METHODS, methods_of
+from storecore.protocols import ADDED, CAPABILITIES, methods_of
 from storecore.reports import (
     AuditLine,
     AuditReport,
@@ -95,7 +94,8 @@ from storecore.store.collections import (
     StateCollection,
 )
 from storecore.store.integrity import checked
-from storecore.store.questions import replacing_unsupported, why_lacking
+from storecore.store.methods import Methods, offered
+from storecore.store.questions import replacing_unsupported
 from storecore.values.documents import encode_document
 from storecore.values.names import check_name, checked_prefix
 from storecore.values.suggestions import nearest
@@ -122,8 +122,6 @@ if TYPE_CHECKING:
     from storecore.protocols import By, Day, Extra, Missing, Reads, Volume
     from storecore.reports.checkpoint import Against, Checkpoint
 
-_Item = TypeVar("_Item")
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 _HISTORY = (
     *("bars.versions", "bars.corrected", "bars.prune"),
     *("fundamentals.versions_of", "fundamentals.corrected", "fundamentals.prune"),
@@ -131,74 +129,6 @@ _HISTORY = (
 )
 _RESTORING = ("bars.restore", "fundamentals.restore", "events.restore")
 _WHOLE = ("bars.series", "fundamentals.all", "events.all", "states.history", "audit.lines")
-
-
-class Closing:
-    """A base class that implements `close()` and the context manager.
-
-    Every method of a subclass must first call `self._check_open()`.
-    """
-
-    _closed = False
-
-    def close(self) -> None:
-        """Release the resources of the store. A second call does nothing."""
-        self._closed = True
-
-    def _check_open(self) -> None:
-        if self._closed:
-            raise StoreClosed(f"{type(self).__name__} is closed; open the store again to use it")
-
-    def _while_open(self, items: Iterable[_Item]) -> Iterator[_Item]:
-        """Yield items while the store is open. Raises `StoreClosed` after `close()`."""
-        iterator = iter(items)
-        while True:
-            self._check_open()
-            try:
-                item = next(iterator)
-            except StopIteration:
-                return
-            yield item
-
-    def __enter__(self) -> Self:
-        self._check_open()
-        return self
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class _Offered:
-    """A method that a store has only if its collections have the methods that it needs."""
-
-    def __init__(self, function: Callable[..., Any], needs: tuple[str, ...]) -> None:
-        self.__doc__ = function.__doc__
-        self.__wrapped__ = function
-        self.needs = needs
-
-    def __get__(self, store: Any, owner: type | None = None) -> Any:
-        function = self.__wrapped__
-        if store is None:
-            return function
-        if not store._offers(function.__name__, self.needs):
-            raise AttributeError(
-                f"{type(store).__name__!r} object has no attribute {function.__name__!r}: it does "
-                f"not have {_what_is_missing(store, function.__name__)}"
-            )
-        return MethodType(function, store)
-
-
-def _what_is_missing(store: Any, method: str) -> str:
-    capability = METHODS[method].capability
-    if method in ADDED and capability in store.capabilities:
-        why = why_lacking(store, method) or ", which was added later"
-        return f"this method of the capability {capability}{why}"
-    return f"the capability {capability}{why_lacking(store, capability)}"
 
 
 @lru_cache(maxsize=1)
@@ -209,19 +139,7 @@ def _view_class() -> type[View]:
     return View
 
 
-def offered(*needs: str) -> Callable[[_Function], _Function]:
-    """Declare the optional collection methods that a method needs.
-
-    `needs` are names such as "bars.series". If there are none, every `Store` has the method.
-    """
-
-    def declare(function: _Function) -> _Function:
-        return cast(_Function, _Offered(function, needs))
-
-    return declare
-
-
-class Store(Closing):
+class Store(Methods):
     """A `DataStore` composed of five collections, with the capabilities that these support.
 
     `isinstance(store, Catalog)` checks the property `capabilities`. A subclass may override any
@@ -238,6 +156,7 @@ class Store(Closing):
         audit: Mapping[str, AuditLog],
         clock: Clock | None = None,
     ) -> None:
+        super().__init__()
         self._bars = bars
         self._fundamentals = fundamentals
         self._events = events
@@ -245,7 +164,6 @@ class Store(Closing):
         self._logs = audit
         if clock is not None:  # without one the store has no `History`
             self._clock = clock
-        self._offers_known: dict[str, bool] = {}
 
     @property
     def capabilities(self) -> frozenset[str]:
@@ -1134,29 +1052,6 @@ class Store(Closing):
 
             Call `check_rename` within the transaction. After an error nothing has changed.
             """
-
-    def _offers(self, method: str, needs: tuple[str, ...]) -> bool:
-        """Return whether the collections have the methods that a method of the store needs."""
-        known = self._offers_known.get(method)
-        if known is None:
-            known = self._offers_known[method] = all(map(self._has, needs))
-        return known
-
-    def _has(self, need: str) -> bool:
-        collection, _, method = need.partition(".")
-        if collection == "store":
-            return hasattr(self, method)
-        if collection == "audit":
-            return all(hasattr(log, method) for log in self._logs.values())
-        return hasattr(getattr(self, f"_{collection}"), method)
-
-    def _name(self, name: str, what: str) -> str:
-        """Return a name as a plain `str`. Raises `StoreClosed` or `InvalidName`."""
-        self._check_open()
-        return check_name(name, what)
-
-    def _series(self, symbol: str, timeframe: str) -> tuple[str, str]:
-        return self._name(symbol, "symbol"), self._name(timeframe, "timeframe")
 
     def _replace(self, timeframe: str, batch: Grouped) -> None:
         if not hasattr(self._bars, "replace"):

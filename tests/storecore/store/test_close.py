@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storecore import StoreClosed
-from storecore.store.base import Closing
+from storecore.store.closing import Closing
 
 
 class Shop(Closing):
