@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from storecore import CorruptData, HistoryPruned, InvalidData, copy_store, open_store
-from storecore.builtin.memory import MemoryBars, MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.memory.bars import MemoryBars
 from storecore.copying import history as copying_history
 from storecore.knowledge.versions import BarVersion, EventVersion, FundamentalVersion
 from storecore.models import Event, FundamentalData, PriceBar
