@@ -21,7 +21,7 @@ from storecore import Action, Decision, Event, FundamentalData, Order, OrderResu
 from storecore.plugins import spec as hooks
 from storecore.protocols import ADDED, CAPABILITIES, GROWN, OPENED, DataStore
 from storecore.store import collections
-from storecore.testing.declarations import declarations
+from storecore.testing.declarations import declarations, whole
 from storecore.testing.reference import (
     COLLECTIONS,
     FOR_USERS,
@@ -186,7 +186,7 @@ def declared():
         *((module, names.split()) for module, names in FURTHER.items()),
     ):
         for name in names:
-            found = declarations(module)[name]
+            found = whole(module, name)
             yield from members_of(found) if found.kind == "class" else [(name, found)]
 
 

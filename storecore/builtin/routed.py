@@ -38,8 +38,9 @@ from storecore.protocols import CAPABILITIES, METHODS, DataStore, declaration, m
 from storecore.reports import Finding, Report
 from storecore.reports.checkpoint import Against, Checkpoint, loaded, sealed
 from storecore.store import questions
-from storecore.store.base import Store, offered
+from storecore.store.base import Store
 from storecore.store.checkpoints import checkpoint, verify
+from storecore.store.methods import offered
 from storecore.store.places import places_of, read_places_of
 from storecore.store.wrapper import capabilities_of, method_of
 from storecore.values.suggestions import did_you_mean

@@ -14,11 +14,12 @@ from storecore.copying.audit import copy_audit
 from storecore.copying.bars import copy_bars
 from storecore.copying.events import copy_events
 from storecore.copying.fundamentals import copy_fundamentals
-from storecore.copying.history import PresentOnly, copy_history
+from storecore.copying.history import copy_history
 from storecore.copying.report import Copied, CopyReport, LeftOut, Progress
 from storecore.copying.scope import KINDS, Scope, scope_of
 from storecore.copying.states import copy_states
 from storecore.copying.trial import Trial
+from storecore.copying.versions import PresentOnly
 from storecore.errors import CorruptData
 from storecore.protocols import DataStore, History
 from storecore.store.digests import Tally

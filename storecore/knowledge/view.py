@@ -27,7 +27,8 @@ from storecore.knowledge.receipts import Reads
 from storecore.models import Event, FundamentalData, PriceBar, Read
 from storecore.protocols import CAPABILITIES, METHODS, By, DataStore
 from storecore.reports import StateVersion
-from storecore.store.base import Store, offered
+from storecore.store.base import Store
+from storecore.store.methods import offered
 from storecore.store.questions import has_method, recording_began
 from storecore.store.wrapper import Wrapper, method_of
 from storecore.values.names import check_name, checked_prefix

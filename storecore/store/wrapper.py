@@ -18,8 +18,9 @@ from storecore.audit.transfer import check_log
 from storecore.models import PriceBar
 from storecore.protocols import CAPABILITIES, METHODS, DataStore, declaration
 from storecore.store import questions, tables
-from storecore.store.base import Store, offered
+from storecore.store.base import Store
 from storecore.store.checkpoints import checkpoint, verify
+from storecore.store.methods import offered
 from storecore.store.places import places_of, read_places_of
 from storecore.values.times import TimeRange
 

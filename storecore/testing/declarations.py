@@ -43,6 +43,27 @@ def declarations(module: str) -> dict[str, Declaration]:
     return {each.name: each for each in _declared(tree.body)}
 
 
+def whole(module: str, name: str) -> Declaration:
+    """Return a declaration; of `Store`, with the members of the `…Methods` that it is made of."""
+    own = declarations(module)[name]
+    if not any(map(_is_part, own.marks)):
+        return own
+    kinds = getattr(import_module(module), name).__mro__
+    parts = [
+        declarations(each.__module__)[each.__name__] for each in kinds if _is_part(each.__name__)
+    ]
+    bases = sorted({each for one in (own, *parts) for each in one.marks if not _is_part(each)})
+    made = own.text.partition("\n")[2]
+    return own._replace(
+        text=f"class {name}({', '.join(bases)})\n{made}",
+        members=tuple(each for one in (own, *parts) for each in one.members),
+    )
+
+
+def _is_part(name: str) -> bool:
+    return name.endswith("Methods")
+
+
 def about(module: str) -> str:
     """Return what the docstring of a module says after its first line."""
     doc = inspect.getdoc(import_module(module)) or ""

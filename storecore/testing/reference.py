@@ -15,7 +15,7 @@ from typing import Any
 
 import storecore
 from storecore.protocols import ADDED, CAPABILITIES, GROWN, METHODS, OPENED
-from storecore.testing.declarations import Declaration, about, declarations
+from storecore.testing.declarations import Declaration, about, declarations, whole
 from storecore.testing.units import UNITS
 
 HOOKS = "storecore.plugins.spec"
@@ -46,7 +46,7 @@ TYPES: dict[str, str] = {
     "storecore.plugins.spec": "ResolvedSpec API_VERSION",
     "storecore.plugins.metadata": "Plugin",
     "storecore.bars.rows": "MAX_BYTES",
-    "storecore.store.base": "Closing",
+    "storecore.store.closing": "Closing",
     "storecore.values.fork": "Forking",
     "storecore.values.times": "Bound",
     PROTOCOLS: "Extra Missing Day Volume By Reads",
@@ -217,7 +217,7 @@ def _helpers() -> list[Declaration]:
 
 
 def _named(names: dict[str, str]) -> list[Declaration]:
-    return [declarations(module)[each] for module in names for each in names[module].split()]
+    return [whole(module, each) for module in names for each in names[module].split()]
 
 
 def _further(module: str) -> str:

@@ -25,7 +25,7 @@ from storecore.knowledge.view import OnFuture, View, at
 from storecore.models import Event, FundamentalData, PriceBar
 from storecore.protocols import METHODS, DataStore
 from storecore.reports import StateVersion
-from storecore.store.base import offered
+from storecore.store.methods import offered
 from storecore.store.questions import has_method
 from storecore.store.tables import pieces_of
 from storecore.store.wrapper import Wrapper, capabilities_of, method_of

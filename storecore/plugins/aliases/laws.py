@@ -46,8 +46,8 @@ from storecore.fundamentals import (
 from storecore.protocols import DataStore
 from storecore.reports import AuditLine
 from storecore.states import KEPT_VERSIONS, check_expected, checked_versions
-from storecore.store.base import Closing
 from storecore.store.checkpoints import Against, Checkpoint, take_checkpoint, verify_against
+from storecore.store.closing import Closing
 from storecore.store.tables import read_by_bars, write_by_bars
 from storecore.values.documents import decode_document, encode_document
 from storecore.values.names import check_name

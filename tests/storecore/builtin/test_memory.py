@@ -26,7 +26,8 @@ from storecore import (
     StoreClosed,
     open_store,
 )
-from storecore.builtin.memory import MemoryDataStore, _Series, storecore_backend
+from storecore.builtin.memory import MemoryDataStore, storecore_backend
+from storecore.builtin.memory.series import Series
 from storecore.protocols import CAPABILITIES
 
 JAN_5 = datetime(2026, 1, 5)
@@ -427,7 +428,7 @@ def test_d2_a_batch_that_runs_out_of_memory_changes_nothing(name, bar, fundament
                 raise MemoryError
             return Scarce(real(self, other))
 
-    series = {(symbol, "1d"): _Series(Scarce(), {}, {}) for symbol in "AB"}
+    series = {(symbol, "1d"): Series(Scarce(), {}, {}) for symbol in "AB"}
     monkeypatch.setattr(store._bars, "by_series", series)
     monkeypatch.setattr(store._fundamentals, "by_symbol", Scarce({s: Scarce() for s in "AB"}))
     with pytest.raises(MemoryError):

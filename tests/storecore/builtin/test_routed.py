@@ -641,7 +641,7 @@ SPANS = {"span_bars", "span_table"}  # a view asks them of a store with `read_ba
 
 @pytest.mark.parametrize("kind", [RoutedStore, Wrapper])
 def test_no_method_of_a_store_reads_collections_that_a_store_of_stores_lacks(kind):
-    public = {name for name in vars(Store) if not name.startswith("_")}
+    public = {name for name in dir(Store) if not name.startswith("_")}
     assert public - vars(kind).keys() - COMPOSED - SPANS == set()
 
 

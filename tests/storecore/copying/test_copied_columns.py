@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from storecore import PriceBar, StorageError, copy_store, open_store
-from storecore.builtin.memory import MemoryBars, MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.memory.bars import MemoryBars
 from storecore.builtin.readonly import ReadonlyStore
 from storecore.store.base import Store
 from storecore.store.collections import BarCollection

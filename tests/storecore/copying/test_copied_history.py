@@ -8,8 +8,10 @@ import psycopg
 import pytest
 
 from storecore import CorruptData, HistoryPruned, InvalidData, copy_store, open_store
-from storecore.builtin.memory import MemoryBars, MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.memory.bars import MemoryBars
 from storecore.copying import history as copying_history
+from storecore.copying import versions
 from storecore.knowledge.versions import BarVersion, EventVersion, FundamentalVersion
 from storecore.models import Event, FundamentalData, PriceBar
 
@@ -364,18 +366,18 @@ def memories():
 
 def test_series_and_events_are_copied_in_pieces(memories, monkeypatch):
     source, target = memories
-    tables = copying_history.iter_bar_tables
+    tables = versions.iter_bar_tables
     pieces = partial(tables, max_bytes=128)
-    monkeypatch.setattr(copying_history, "iter_bar_tables", pieces)
-    monkeypatch.setattr(copying_history, "_BARS", 0)
-    monkeypatch.setattr(copying_history, "_EVENTS", 3)
+    monkeypatch.setattr(versions, "iter_bar_tables", pieces)
+    monkeypatch.setattr(versions, "_BARS", 0)
+    monkeypatch.setattr(versions, "_EVENTS", 3)
     assert copy_store(source, target).ok
     assert answers(target) == answers(source)
 
 
 def test_a_piece_may_end_with_time_itself(memories, monkeypatch):
     source, target = memories
-    monkeypatch.setattr(copying_history, "_BARS", 0)
+    monkeypatch.setattr(versions, "_BARS", 0)
     source.write_bars("AAPL", [bar("AAPL", datetime.max.replace(tzinfo=UTC), 1.0)])
     assert copy_store(source, target).ok
     assert answers(target) == answers(source)

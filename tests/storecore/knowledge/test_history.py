@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from storecore import Snapshot, open_store
-from storecore.builtin.memory import MemoryClock, MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.memory.clock import MemoryClock
 from storecore.errors import ConfigError, HistoryPruned, InvalidData, InvalidName, StoreClosed
 from storecore.knowledge.clock import Clock
 from storecore.protocols import History

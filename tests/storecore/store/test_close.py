@@ -6,7 +6,7 @@ import pytest
 
 from storecore import Store, StoreClosed, open_store
 from storecore.builtin.memory import MemoryDataStore
-from storecore.store.base import Closing
+from storecore.store.closing import Closing
 from storecore_file import FileDataStore
 
 

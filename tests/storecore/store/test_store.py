@@ -32,6 +32,11 @@ from storecore import (
 )
 from storecore.bars.extra_values import FIELDS
 from storecore.builtin.memory import MemoryDataStore
+from storecore.store.audit import AuditMethods
+from storecore.store.bars import BarMethods
+from storecore.store.events import EventMethods
+from storecore.store.fundamentals import FundamentalMethods
+from storecore.store.states import StateMethods
 from storecore.testing.records import bar_table
 
 JAN_5 = datetime(2026, 1, 5)
@@ -451,3 +456,23 @@ def test_b6_every_table_of_a_stream_has_the_columns_of_the_query(bar):
     assert {each.schema for each in tables} == {tables[0].schema}
     with pytest.raises(InvalidData, match=r"unknown column 'z'.* x, y"):
         store.iter_bar_tables("A", *EVER, columns=["z"])
+
+
+@pytest.mark.parametrize(
+    ("methods", "own", "question"),
+    [
+        (BarMethods, "_bars", "inventory"),
+        (FundamentalMethods, "_fundamentals", "iter_fundamentals"),
+        (EventMethods, "_events", "read_events"),
+        (StateMethods, "_states", "strategies"),
+        (AuditMethods, "_logs", "read_decisions"),
+    ],
+)
+def test_the_methods_about_one_kind_of_data_need_no_other(methods, own, question, writes):
+    store, alone = MemoryDataStore(), methods()
+    for method, given in writes.items():
+        getattr(store, method)(**given)
+    setattr(alone, own, getattr(store, own))
+    answer = list(getattr(alone, question)())
+    assert len(answer) > 0
+    assert answer == list(getattr(store, question)())

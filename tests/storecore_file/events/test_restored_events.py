@@ -37,7 +37,7 @@ def sealed_rows(monkeypatch):
 @pytest.fixture
 def in_parts(monkeypatch):
     """Let a copy take ten events at a time."""
-    monkeypatch.setattr("storecore.copying.history._EVENTS", 10)
+    monkeypatch.setattr("storecore.copying.versions._EVENTS", 10)
 
 
 @pytest.fixture

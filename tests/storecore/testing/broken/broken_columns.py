@@ -7,7 +7,8 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from storecore.builtin.memory import MemoryBars, MemoryDataStore
+from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.memory.bars import MemoryBars
 
 
 class Columned(MemoryDataStore):

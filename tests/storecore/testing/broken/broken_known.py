@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from storecore import View
-from storecore.builtin.memory import MemoryDataStore, MemoryStates
+from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.memory.states import MemoryStates
 from storecore.values.times import LATEST, exact_instant, to_datetime
 
 LAST = datetime.max.replace(tzinfo=UTC)

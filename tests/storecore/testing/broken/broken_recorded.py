@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from time import sleep
 
-from storecore.builtin.memory import (
-    MemoryBars,
-    MemoryClock,
-    MemoryDataStore,
-    MemoryEvents,
-    MemoryFundamentals,
-)
+from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.memory.bars import MemoryBars
+from storecore.builtin.memory.clock import MemoryClock
+from storecore.builtin.memory.events import MemoryEvents
+from storecore.builtin.memory.fundamentals import MemoryFundamentals
 from storecore.errors import HistoryPruned, InvalidData
 from storecore.events import encode_event
 from storecore.values.times import EARLIEST, exact_instant

@@ -37,7 +37,8 @@ from msgspec.structs import replace
 from plain_store import storecore_backend
 
 from storecore import NoStore
-from storecore.builtin.memory import MemoryDataStore, MemoryLog
+from storecore.builtin.memory import MemoryDataStore
+from storecore.builtin.memory.audit import MemoryLog
 from storecore.testing import DataStoreSuite
 
 MODULES = (
