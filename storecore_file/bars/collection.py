@@ -34,6 +34,7 @@ from storecore.store.collections import BarCollection
 from storecore.values.logger import log as _log
 from storecore.values.times import LATEST, TimeRange
 from storecore_file.bars.appended import Known, behind, tails_of
+from storecore_file.bars.batch import Upsert, all_or_none
 from storecore_file.bars.decoded import CACHE_BYTES, Decoded
 from storecore_file.bars.first_look import MANY, FirstLook, PiecesOf
 from storecore_file.bars.history import BarHistory, dated, parted
@@ -56,7 +57,7 @@ from storecore_file.bars.partition import Metadata
 from storecore_file.bars.series import Series, any_metadata
 from storecore_file.bars.stream import stream
 from storecore_file.bars.versions import NONE_REPLACED, Dated, Replaced
-from storecore_file.bars.writer import SeriesWriter, Upsert, all_or_none
+from storecore_file.bars.writer import SeriesWriter
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.errors import Attempt, best_effort
 from storecore_file.fs.locks import Locked

@@ -56,6 +56,10 @@ class Partition(NamedTuple):
     last: int
     name: str
 
+    def overlaps(self, first: int, last: int) -> bool:
+        """Return whether its range has an instant of another one in common."""
+        return self.first <= last and first <= self.last
+
 
 class Layout(NamedTuple):
     """The partitions of a series in order of time, and whether any two overlap.
@@ -154,28 +158,29 @@ class NewPartition(NamedTuple):
 
 
 def new_partitions(
-    dates: Sequence[int], low: int, high: int, rows: int | None = None
+    dates: Sequence[int], low: int, high: int, percent: int = 100
 ) -> list[NewPartition]:
     """Return partitions within `low` and `high` (the ends of others) for bars of these dates.
 
-    Each has at most `rows` bars, `PARTITION_ROWS` if none are given.
+    Each has at most `PARTITION_ROWS` bars, or a part of that, in percent.
     """
+    most = PARTITION_ROWS * percent // 100
     found: list[NewPartition] = []
     at = 0
     while at < len(dates):
-        found.append(next(_candidates(dates, at, low, high, rows)))
+        found.append(next(_candidates(dates, at, low, high, most)))
         at, low = found[-1].stop, found[-1].partition.last + 1
     return found
 
 
 def _candidates(
-    dates: Sequence[int], at: int, low: int, high: int, rows: int | None = None
+    dates: Sequence[int], at: int, low: int, high: int, most: int
 ) -> Iterator[NewPartition]:
     """Yield what the next partition may be: of whole months, of whole days, or of hours.
 
     Some may be missing: one month (or day) may have too many bars, or lie partly in others.
     """
-    over = at + (PARTITION_ROWS if rows is None else rows)
+    over = at + most
     for unit in UNITS:
         stop = bisect_left(dates, floor(dates[over], unit)) if over < len(dates) else len(dates)
         if unit == UNITS[-1]:  # an hour is not cut, whatever it holds
@@ -187,6 +192,11 @@ def _candidates(
             yield NewPartition(
                 partition_of(first, next(end for end in ends if end <= free)), at, stop
             )
+
+
+def is_too_long(rows: int) -> bool:
+    """Return whether a partition has so many bars that it is best cut."""
+    return rows > 2 * PARTITION_ROWS
 
 
 def covering(cut: Sequence[NewPartition], whole: Partition) -> list[NewPartition]:

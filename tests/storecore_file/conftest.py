@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storecore_file import FileDataStore
-from storecore_file.bars import collection, layout, partition, stream, writer
+from storecore_file.bars import collection, layout, partition, stream
 from storecore_file.bars.layout import layout_of
 from storecore_file.fs.disk import Disk
 from storecore_file.history import FileClock
@@ -60,7 +60,6 @@ def small(monkeypatch):
             "SMALL_BYTES": 2_600,
             "RATIO": 1,
         },
-        writer: {"PARTITION_ROWS": 20},
         partition: {"GROUP_ROWS": 8},
         collection: {"FEW_ROWS": 3, "MANY_SERIES": 2, "JOURNAL_BYTES": 2_000},
         stream: {"_AT_ONCE": 2},

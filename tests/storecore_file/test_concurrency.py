@@ -177,10 +177,9 @@ BUSY = """if True:
     from datetime import datetime, timedelta
     from storecore import PriceBar
     from storecore_file import FileDataStore
-    from storecore_file.bars import collection, partition
-    from storecore_file.bars import layout, writer
+    from storecore_file.bars import collection, layout, partition
 
-    layout.PARTITION_ROWS = writer.PARTITION_ROWS = 20
+    layout.PARTITION_ROWS = 20
     layout.OPEN_ROWS, layout.PARTITION_BYTES, layout.SMALL_BYTES, layout.RATIO = 5, 6_000, 2_400, 1
     partition.GROUP_ROWS, collection.JOURNAL_BYTES = 8, 3_000
     collection.FEW_ROWS, collection.MANY_SERIES = 3, 2

@@ -57,7 +57,7 @@ class Calls:
 @pytest.fixture
 def calls(monkeypatch, small):
     monkeypatch.setattr(collection, "WRITERS", 1)
-    monkeypatch.setattr("storecore_file.bars.writer._WRITERS", 1)
+    monkeypatch.setattr("storecore_file.bars.locked_series._WRITERS", 1)
     monkeypatch.setattr("storecore_file.bars.parallel._FEW", 100)  # in this thread, in one order
     return Calls(monkeypatch)
 

@@ -9,9 +9,9 @@ from storecore import Event, FundamentalData, PriceBar
 from storecore.errors import ConfigError, CorruptData, HistoryPruned, InvalidData, StorageError
 from storecore.values.times import EARLIEST, to_datetime
 from storecore_file import FileDataStore
-from storecore_file.bars import writer
+from storecore_file.bars import batch, compaction
 from storecore_file.bars.history import BarHistory
-from storecore_file.bars.writer import SeriesWriter
+from storecore_file.bars.locked_series import LockedSeries
 from storecore_file.events.collection import Events
 from storecore_file.events.history import EventHistory
 from storecore_file.fs.disk import Disk
@@ -107,7 +107,7 @@ def test_what_is_replaced_is_read_by_another_process(store, open_again, kind):
 @pytest.mark.parametrize(
     ("kind", "place", "name"),
     [
-        ("bars", SeriesWriter, "_publish"),
+        ("bars", LockedSeries, "_publish"),
         ("bars", BarHistory, "keep"),
         ("fundamentals", Fundamentals, "_keep"),
         ("events", EventHistory, "keep"),
@@ -215,7 +215,7 @@ def test_k3_several_series_are_staged_again_if_the_clock_has_gone_on(store, monk
 
 def fails_at_last(monkeypatch, before):
     """Let a write of several series fail once all are in place and `before` has run."""
-    real = writer.all_or_none
+    real = batch.all_or_none
 
     def last_step():
         before()
@@ -737,16 +737,16 @@ def test_k3_events_keep_the_order_of_writing_through_deletions_and_renamings(sto
 @pytest.fixture
 def append_before_publishing(open_again, monkeypatch):
     """Append a batch to the journal once a write of a series has looked there."""
-    other, publish = open_again(), SeriesWriter._replace
+    other, publish = open_again(), LockedSeries.replace
 
     def then(more):
         def append_before(*given, **about):
-            monkeypatch.setattr(SeriesWriter, "_replace", publish)
+            monkeypatch.setattr(LockedSeries, "replace", publish)
             other.write_bar_table(table([bar(2.0), bar(2.0, symbol="B"), bar(2.0, symbol="C")]))
             more(other)
             return publish(*given, **about)
 
-        monkeypatch.setattr(SeriesWriter, "_replace", append_before)
+        monkeypatch.setattr(LockedSeries, "replace", append_before)
 
     return then
 
@@ -800,14 +800,14 @@ def test_k3_partitions_that_are_merged_take_in_what_a_question_has_shown_before_
     for month in range(2):
         store.write_bars("AAPL", [bar(1.0, 31 * month)])
     asked = [store.recorded_now()]
-    merge = SeriesWriter._merge
+    merge = compaction.merge
 
     def append_before_merge(*given, **about):
-        monkeypatch.setattr(SeriesWriter, "_merge", merge)
+        monkeypatch.setattr(compaction, "merge", merge)
         append_before_publishing(lambda other: asked.append(other.recorded_now()))
         return merge(*given, **about)
 
-    monkeypatch.setattr(SeriesWriter, "_merge", append_before_merge)
+    monkeypatch.setattr(compaction, "merge", append_before_merge)
     store.write_bars("AAPL", [bar(1.0, 62)])
     assert [closes(store, moment) for moment in asked] == [[1.0, 1.0], [2.0, 1.0, 1.0]]
     assert store.verify().ok

@@ -16,9 +16,10 @@ import pytest
 from storecore import PriceBar
 from storecore.errors import CorruptData, StorageError
 from storecore_file import FileDataStore
+from storecore_file.bars import compaction
+from storecore_file.bars.batch import Upsert
 from storecore_file.bars.collection import FEW_ROWS
 from storecore_file.bars.journal import Journal
-from storecore_file.bars.writer import SeriesWriter
 
 JAN_1 = datetime(2026, 1, 1, tzinfo=UTC)
 ALWAYS = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -69,16 +70,15 @@ def meanwhile(monkeypatch):
     """Do something once, right before or after a step of a batch."""
 
     def arrange(cls, name, act, after=False):
-        real = getattr(cls, name)
+        real, todo = getattr(cls, name), [act]
 
         def step(*args, **kwargs):
-            monkeypatch.setattr(cls, name, real)
-            if after:
-                result = real(*args, **kwargs)
-                act()
-                return result
-            act()
-            return real(*args, **kwargs)
+            if todo and not after:
+                todo.pop()()
+            result = real(*args, **kwargs)
+            if todo:
+                todo.pop()()
+            return result
 
         monkeypatch.setattr(cls, name, step)
 
@@ -145,11 +145,11 @@ def test_no_partition_is_put_before_all_are_staged(store, syscalls):
 def test_no_symbol_is_prepared_any_more_once_one_has_failed(store, base, monkeypatch):
     prepared = []
 
-    def prepare(self, new, staged, whole):
-        prepared.append(self.folder)
+    def prepare(self):
+        prepared.append(self)
         raise MemoryError
 
-    monkeypatch.setattr(SeriesWriter, "prepare", prepare)
+    monkeypatch.setattr(Upsert, "prepare", prepare)
     with pytest.raises(MemoryError):
         store.write_bar_table(table(*((f"S{n}", range(MANY), 1.0) for n in range(40))))
     assert len(prepared) <= 4
@@ -176,7 +176,7 @@ def test_d2_an_interrupt_takes_back_what_was_put(store, base, meanwhile):
     def interrupted():
         raise KeyboardInterrupt
 
-    meanwhile(SeriesWriter, "put", interrupted, after=True)
+    meanwhile(Upsert, "_put", interrupted, after=True)
     with pytest.raises(KeyboardInterrupt):
         store.write_bar_table(table(("A", range(MANY), 1.0), ("B", range(MANY), 1.0)))
     assert store.symbols() == []
@@ -211,7 +211,7 @@ def done(store, expected, steps):
 def test_d4_what_another_writes_between_the_steps_is_not_lost(store, other, meanwhile, base, name):
     expected = dict.fromkeys(range(0, 90, 3), 1.0)
     store.write_bars("A", bars_of("A", expected, 1.0))
-    meanwhile(SeriesWriter, "put", lambda: done(other, expected, OTHERS[name]))
+    meanwhile(Upsert, "put", lambda: done(other, expected, OTHERS[name]))
     store.write_bar_table(table(("A", range(MANY), 2.0), ("B", range(MANY), 2.0)))
     assert closes(store, "A") == expected | dict.fromkeys(range(MANY), 2.0)
     assert not hidden(base)
@@ -299,10 +299,10 @@ def test_partitions_are_merged_once_all_bars_are_put(store, base, small):
 
 
 def test_a_merge_that_fails_after_a_batch_is_put_off(store, small, monkeypatch, caplog):
-    def merge(self, patient):
+    def merge(locked, patient):
         raise MemoryError("no memory")
 
-    monkeypatch.setattr(SeriesWriter, "_merge", merge)
+    monkeypatch.setattr(compaction, "merge", merge)
     for month in range(4):
         days = range(31 * month, 31 * month + 8)
         store.write_bar_table(table(("A", days, 1.0), ("B", days, 1.0)))

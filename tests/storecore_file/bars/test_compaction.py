@@ -118,7 +118,7 @@ def test_an_hour_is_not_cut_whatever_it_holds():
 def test_whole_days_are_preferred_to_hours_where_they_are_free():
     dates = every(timedelta(hours=3), 30, datetime(2026, 1, 5, 3))
     for low, preferred in [(at(2026, 1, 1), "2026-01-05--"), (dates[0], "2026-01-05T03--")]:
-        choices = list(layout._candidates(dates, 0, low, LATEST))
+        choices = list(layout._candidates(dates, 0, low, LATEST, layout.PARTITION_ROWS))
         assert names(choices)[0].startswith(preferred)
         assert all(tile.start == 0 < tile.stop <= layout.PARTITION_ROWS for tile in choices)
 
@@ -245,7 +245,7 @@ def test_a_bar_is_rewritten_a_few_times_in_all(monkeypatch):
 def test_a_partition_may_be_of_months_days_or_hours():
     """The next is what the first fits; all are there for the one that needs them."""
     dates = every(timedelta(days=1), 3)
-    assert len(list(layout._candidates(dates, 0, EARLIEST, LATEST))) == 3
+    assert len(list(layout._candidates(dates, 0, EARLIEST, LATEST, layout.PARTITION_ROWS))) == 3
 
 
 # The end of what a bulk write leaves.

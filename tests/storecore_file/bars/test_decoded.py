@@ -23,8 +23,8 @@ from storecore_file import FileDataStore
 from storecore_file.bars import appended, pages
 from storecore_file.bars.decoded import Decoded
 from storecore_file.bars.journal import Journal
+from storecore_file.bars.locked_series import LockedSeries
 from storecore_file.bars.recorded import Recorded
-from storecore_file.bars.writer import SeriesWriter
 from storecore_file.fs import disk, mounts
 from storecore_file.fs.handles import OpenFile
 from storecore_file.fs.stat import NO_FILE
@@ -410,7 +410,7 @@ def test_a_partition_under_another_name_is_refused_though_it_is_kept(base, fille
 
 
 def test_a_partition_without_bars_is_kept_like_others(base, filled, other, monkeypatch):
-    monkeypatch.setattr(SeriesWriter, "_remove", lambda self, partitions: None)
+    monkeypatch.setattr(LockedSeries, "remove", lambda self, partitions: None)
     monkeypatch.setattr("storecore_file.bars.journal.Pending.needs", lambda self, flushed: True)
     other.delete_bars("B", DAY, DAY + timedelta(999))
     assert [*(base / "prices" / "B").glob("*.parquet")] != []

@@ -19,7 +19,7 @@ from storecore import PriceBar
 from storecore.errors import InvalidData, StorageError
 from storecore_file import FileDataStore
 from storecore_file.bars.journal import Journal
-from storecore_file.bars.writer import SeriesWriter
+from storecore_file.bars.locked_series import LockedSeries
 from storecore_file.fs.disk import Disk
 from storecore_file.fs.seal import sealed
 
@@ -274,12 +274,12 @@ def test_d4_a_row_that_is_journaled_right_before_a_kind_changes_is_counted(
 ):
     store.write_bar_table(table(x=1))
     large = 2**53 + 1
-    meanwhile(SeriesWriter, "_exchange", lambda: other.write_bar_table(table(1, x=large)))
+    meanwhile(LockedSeries, "exchange", lambda: other.write_bar_table(table(1, x=large)))
     with pytest.raises(InvalidData, match=f"x.*{large}"):
         store.write_bar_table(table(2, symbols, x=2.5))
     assert column(store, "x") == [1, large]
     meanwhile(
-        SeriesWriter, "_exchange", lambda: other.write_bar_table(table(3, ["MSFT", "XOM"], x=4))
+        LockedSeries, "exchange", lambda: other.write_bar_table(table(3, ["MSFT", "XOM"], x=4))
     )
     store.write_bars("MSFT", [bar(4, "MSFT", y="text")])
     assert column(store, "x", "MSFT") == [1, large, 4, None]
@@ -293,7 +293,7 @@ def test_d4_a_row_that_is_journaled_right_before_and_fits_is_counted_too(
     store, other, meanwhile, symbols
 ):
     store.write_bar_table(table(x=1))
-    meanwhile(SeriesWriter, "_exchange", lambda: other.write_bar_table(table(1, x=3)))
+    meanwhile(LockedSeries, "exchange", lambda: other.write_bar_table(table(1, x=3)))
     store.write_bar_table(table(2, symbols, x=2.5))
     assert column(store, "x") == [1.0, 3.0, 2.5]
 

@@ -15,8 +15,9 @@ from storecore.bars.checks import checked_rows
 from storecore.errors import CorruptData, StorageError
 from storecore.values.times import EARLIEST, LATEST, TimeRange
 from storecore_file import FileDataStore
+from storecore_file.bars.batch import Upsert
 from storecore_file.bars.partition import MAGIC, encode
-from storecore_file.bars.writer import SeriesWriter, Upsert
+from storecore_file.bars.writer import SeriesWriter
 from storecore_file.fs.seal import footer_start
 
 JAN_1 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -193,14 +194,14 @@ def test_b4_a_reader_sees_the_old_series_or_the_new_one_at_each_step(filled, bas
 
 
 def test_d2_no_series_is_replaced_if_one_cannot_be(filled, base, monkeypatch):
-    real = SeriesWriter.put
+    real = Upsert._put
 
-    def put(self, *args):
-        if self.folder.name == "B":
+    def put(self):
+        if self._locked.folder.name == "B":
             raise StorageError("it breaks")
-        return real(self, *args)
+        return real(self)
 
-    monkeypatch.setattr(SeriesWriter, "put", put)
+    monkeypatch.setattr(Upsert, "_put", put)
     with pytest.raises(StorageError, match="it breaks"):
         replace(filled, ("A", NEW, 2.0), ("B", NEW, 2.0))
     assert closes(filled, "A") == closes(filled, "B") == OLD

@@ -235,7 +235,7 @@ def test_a_deletion_opens_no_large_files_to_see_whether_they_are_empty(writer, m
     writer.write(bars([0]))
     writer.write(bars([200]))
     opened = list[str]()
-    monkeypatch.setattr("storecore_file.bars.writer.SMALL_BYTES", 0)
+    monkeypatch.setattr("storecore_file.bars.compaction.SMALL_BYTES", 0)
     monkeypatch.setattr(Series, "open", lambda series, part, look: opened.append(part.name))
     writer.drop_empty()
     assert opened == []

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from storecore import Action, Decision, Event, FundamentalData, PriceBar
 from storecore_file import FileDataStore
-from storecore_file.bars import collection, layout, parallel, writer
+from storecore_file.bars import collection, layout, parallel
 from storecore_file.fs import disk
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
@@ -27,7 +27,7 @@ ROWS = 20  # of a part
 
 disk._TICK = disk._SLOW_TICK = 2**62  # each folder is listed each time
 collection.MANY_SERIES, collection.WRITERS, parallel._FEW = 2, 1, 100  # in one thread, in one order
-layout.PARTITION_ROWS = writer.PARTITION_ROWS = ROWS
+layout.PARTITION_ROWS = ROWS
 layout.OPEN_ROWS, layout.RATIO = 5, 1
 layout.PARTITION_BYTES, layout.SMALL_BYTES = 6_000, 2_400
 

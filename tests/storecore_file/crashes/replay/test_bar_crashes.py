@@ -21,7 +21,7 @@ from storecore.bars.checks import checked_rows
 from storecore.builtin.memory import MemoryDataStore
 from storecore_file import FileDataStore
 from storecore_file.bars import collection, history
-from storecore_file.bars.writer import SeriesWriter
+from storecore_file.bars.locked_series import LockedSeries
 from storecore_file.fs import logs
 from storecore_file.fs.disk import Disk, Staged
 from storecore_file.fs.handles import write_all
@@ -305,18 +305,18 @@ def put_nothing(self, staged, gone):
 
 def removed_too_early(replace, self, put, parts, emptied=(), change=None):
     kept = {filled.partition for filled in put}
-    self._remove([part for part in parts if part not in kept])
+    self.remove([part for part in parts if part not in kept])
     replace(self, put, parts, emptied, change)
 
 
 def gone_too_early(exchange, self, staged, gone, *more):
-    self._disk.remove(*gone)
+    self.disk.remove(*gone)
     exchange(self, staged, [], *more)
 
 
 def kept_too_late(publish, self, staged, gone, past):
     publish(self, staged, gone, past._replace(replaced=()))
-    self._history.keep(self._series.key, past)
+    self.history.keep(self.key, past)
 
 
 def retired_too_early(fold, self):
@@ -324,8 +324,8 @@ def retired_too_early(fold, self):
     return fold(self)
 
 
-REPLACE, FOLD = SeriesWriter._replace, collection.Bars.flush
-EXCHANGE, IN_PLACE = Disk.exchange, SeriesWriter._exchange
+REPLACE, FOLD = LockedSeries.replace, collection.Bars.flush
+EXCHANGE, IN_PLACE = Disk.exchange, LockedSeries.exchange
 FAULTS = {
     "no file sync": [
         (Disk, "sync", lambda self, file: None),
@@ -335,21 +335,21 @@ FAULTS = {
     "in-place write": [(Disk, "stage", staged_in_place), (Disk, "exchange", put_nothing)],
     "old parts removed before": [
         (
-            SeriesWriter,
-            "_replace",
+            LockedSeries,
+            "replace",
             lambda *given, **more: removed_too_early(REPLACE, *given, **more),
         )
     ],
 }
 
 
-PUBLISH = SeriesWriter._publish
+PUBLISH = LockedSeries._publish
 JOURNAL_FAULTS = {
     "history kept after": [
-        (SeriesWriter, "_publish", lambda *given: kept_too_late(PUBLISH, *given))
+        (LockedSeries, "_publish", lambda *given: kept_too_late(PUBLISH, *given))
     ],
     "replaced parts removed before": [
-        (SeriesWriter, "_exchange", lambda *given: gone_too_early(IN_PLACE, *given))
+        (LockedSeries, "exchange", lambda *given: gone_too_early(IN_PLACE, *given))
     ],
     "a journal retired before": [
         (collection.Bars, "flush", lambda self: retired_too_early(FOLD, self))
