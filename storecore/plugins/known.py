@@ -43,7 +43,7 @@ class Wish(NamedTuple):
 
 WISHES = (
     Wish("DuckDB", "bars and events in one file, for queries in SQL", "1"),
-    Wish("LMDB", "one file that many processes read without waiting", "1"),
+    Wish("LMDB", "one file that many processes read at once", "1"),
     Wish("S3 and other object storage", "years of bars for many machines, without a server", "2"),
     Wish("ClickHouse, QuestDB or TimescaleDB", "ticks of a whole market", "2"),
     Wish("MySQL or MariaDB", "a desk that has this server already", "1"),
