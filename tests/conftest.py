@@ -11,6 +11,7 @@ import tempfile
 from collections import defaultdict
 from datetime import datetime
 from functools import cache
+from importlib.metadata import EntryPoints, distributions
 from pathlib import Path
 from random import Random
 
@@ -118,21 +119,36 @@ def _keep_compiled_modules():
 def _look_once_for_installed_packages():
     """Read what the packages of the environment declare once, not for each store that is opened.
 
-    A test that installs a package puts a folder on the path: then they are read as they are.
+    A test that installs a package puts a folder first on the path: of that folder it is read anew.
     """
-    own, read, found = set(sys.path), metadata.entry_points, {}
-    tests = str(Path(__file__).parent)
+    own, read = list(sys.path), metadata.entry_points
+    known, found, tests = set(own), {}, str(Path(__file__).parent)
 
     def entry_points(*, group):
-        others = own.symmetric_difference(sys.path)
-        if not all(each not in own and each.startswith(tests) for each in others):
+        added = [each for each in sys.path if each not in known and not each.startswith(tests)]
+        rest = sys.path[len(added) :]
+        if known.difference(rest) or sys.path[: len(added)] != added:
             return read(group=group)
         if group not in found:
-            found[group] = read(group=group)
-        return found[group]
+            found[group] = _declared(_distributions_in(own), group)
+        first = _distributions_in(added)
+        others = [each for each in found[group] if each.dist._normalized_name not in first]
+        return EntryPoints([*_declared(first, group), *others])
 
     metadata.entry_points = entry_points
     metadata._name_and_version = cache(metadata._name_and_version)
+
+
+def _distributions_in(folders):
+    """Return the distributions in folders, by name; the first of a name hides the others."""
+    found = {}
+    for each in distributions(path=folders):
+        found.setdefault(each._normalized_name, each)
+    return found
+
+
+def _declared(packages, group):
+    return [each for dist in packages.values() for each in dist.entry_points.select(group=group)]
 
 
 @pytest.fixture(params=["memory", "file", "postgres"])
