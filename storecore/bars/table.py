@@ -160,6 +160,16 @@ def number_column(numbers: Iterable[float], kind: pa.DataType, code: str) -> pa.
     return pa.Array.from_buffers(kind, len(stored), [None, pa.py_buffer(stored)])
 
 
+def whole_scalar(number: int) -> pa.Scalar:
+    """Return a whole number as functions of Arrow take it: a plain one they make by `pa.scalar`."""
+    return number_column([number], pa.int64(), "q")[0]
+
+
+def taken(table: pa.Table, rows: Iterable[int]) -> pa.Table:
+    """Return some rows of a table: of a list Arrow makes a column by `pa.array`."""
+    return table.take(number_column(rows, pa.int64(), "q"))
+
+
 def repeated_once(symbol: str, rows: int) -> pa.DictionaryArray:
     """Return a column that repeats a symbol, which it holds once, and for each row a 0."""
     places = pa.Array.from_buffers(pa.int8(), rows, [None, pa.py_buffer(bytes(rows))])

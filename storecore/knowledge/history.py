@@ -93,10 +93,13 @@ def _replaced_since(versions: Versions, since: int) -> Versions:
     bars, recorded, replaced = versions
     if isinstance(bars, BarColumns):
         return versions
+    from storecore.bars.table import taken
+
     ended = {row for row, end in enumerate(replaced) if end is not None and end >= since}
     rows = [row for row in range(len(replaced)) if row in ended or row - 1 in ended]
-    chosen = bars.take(rows) if rows else bars.slice(0, 0)
-    return Versions(chosen, [recorded[row] for row in rows], [replaced[row] for row in rows])
+    return Versions(
+        taken(bars, rows), [recorded[row] for row in rows], [replaced[row] for row in rows]
+    )
 
 
 def _filing_corrections(

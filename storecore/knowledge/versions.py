@@ -149,7 +149,9 @@ def held_bars(versions: Versions, at: int) -> BarColumns | pa.Table:
     instants = zip(recorded, replaced, strict=True)
     rows = [row for row, each in enumerate(instants) if was_held(*each, at)]
     if not isinstance(bars, BarColumns):
-        return bars.take(rows) if rows else bars.slice(0, 0)
+        from storecore.bars.table import taken
+
+        return taken(bars, rows)
     if len(rows) == len(bars.date):
         return bars
     extra = [bars.extra[row] for row in rows] if bars.extra else []

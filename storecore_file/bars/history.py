@@ -26,7 +26,16 @@ from msgspec import Struct, structs
 
 from storecore.bars.extra import TYPES
 from storecore.bars.rows import BarColumns
-from storecore.bars.table import EMPTY, as_table, instants_of, newest_rows, series_table
+from storecore.bars.table import (
+    EMPTY,
+    as_table,
+    instants_of,
+    newest_rows,
+    number_column,
+    series_table,
+    taken,
+    whole_scalar,
+)
 from storecore.errors import CorruptData, StorageError
 from storecore.knowledge.versions import Forming, Unreplaced, Versions
 from storecore.values.times import EARLIEST, LATEST, TimeRange
@@ -189,7 +198,7 @@ class BarHistory:
         bars, recorded, replaced = self.versions(series, span)
         instants = zip(recorded, replaced, strict=True)
         rows = [row for row, each in enumerate(instants) if forming.is_shown(*each)]
-        return bars.take(pa.array(rows, pa.int64()))
+        return taken(bars, rows)
 
     def _has_past(self, key: Key, span: TimeRange, at: int) -> bool:
         """Return whether bars of a range may have been replaced after an instant."""
@@ -347,7 +356,7 @@ def _table(line: Line, path: Path) -> pa.Table:
         if not len(bars):
             raise ValueError(f"line {line.n} has no bars")
         table = bars.append_column(COLUMN, recorded)
-        until = pa.repeat(pa.scalar(line.until, pa.int64()), len(table))
+        until = pa.repeat(whole_scalar(line.until), len(table))
         return table.append_column(UNTIL, until)
 
 
@@ -364,7 +373,7 @@ def _of_json(line: Line) -> tuple[pa.Table, pa.Array]:
     table = series_table(columns)
     for name, (kind, values) in line.columns.items():
         table = table.append_column(pa.field(name, TYPES[kind]), array_of(values, kind))
-    return table, pa.array(line.recorded, pa.int64())
+    return table, number_column(line.recorded, pa.int64(), "q")
 
 
 def _versions(merged: Merged, past: pa.Table | None, span: TimeRange) -> Versions:
@@ -375,7 +384,7 @@ def _versions(merged: Merged, past: pa.Table | None, span: TimeRange) -> Version
     if past is not None:
         past = _within(past, span)
         newest = {key: row for row, key in enumerate(_keys(past)) if key not in there}
-        held.append(past.take(pa.array(newest.values(), pa.int64())))
+        held.append(taken(past, newest.values()))
     table = joined(each for each in held if len(each))
     if not len(table):
         return Versions(EMPTY, [], [])
@@ -404,7 +413,8 @@ def dated(given: Unreplaced) -> Dated:
 
 def _within(table: pa.Table, span: TimeRange) -> pa.Table:
     dates = pc.cast(table["date"], pa.int64())
-    late_enough, early_enough = pc.greater_equal(dates, span.first), pc.less_equal(dates, span.last)
+    late_enough = pc.greater_equal(dates, whole_scalar(span.first))
+    early_enough = pc.less_equal(dates, whole_scalar(span.last))
     return table.filter(pc.and_(late_enough, early_enough))
 
 

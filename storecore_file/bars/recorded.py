@@ -27,9 +27,12 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from storecore.bars.table import number_column
+
 NOW = -1
 """The instant of the write that is being made, which is not known yet."""
 COLUMN = "\x01recorded"
+_RUNS = pa.run_end_encoded(pa.int32(), pa.int64())
 _VARINT = re.compile(rb"[\x80-\xff]*[\x00-\x7f]")
 
 
@@ -101,12 +104,14 @@ class Recorded:
 
     def column(self) -> pa.Array:
         """Return the instant of each row."""
-        runs = self.runs()
-        if not runs:
-            return pa.array([], pa.int64())
-        ends = pa.array(accumulate(run.rows for run in runs), pa.int32())
-        instants = pa.array([run.at for run in runs], pa.int64())
-        return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, instants))
+        known = self.runs()
+        if not known:
+            return pa.nulls(0, pa.int64())
+        ends = number_column(accumulate(run.rows for run in known), pa.int32(), "i")
+        instants = number_column([run.at for run in known], pa.int64(), "q")
+        # `RunEndEncodedArray.from_arrays` imports pandas, as `EMPTY` says.
+        runs = pa.Array.from_buffers(_RUNS, ends[-1].as_py(), [None], children=[ends, instants])
+        return pc.run_end_decode(runs)
 
     def part(self, start: int, stop: int) -> Recorded:
         """Return the rows from `start` to `stop`, without that one."""

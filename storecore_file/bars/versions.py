@@ -170,7 +170,7 @@ def _change(old: pa.Table, new: pa.Table, until: Recorded | None) -> _Change:
     if until is None:
         differ = pc.invert(equal_rows(found, beside))
     else:
-        differ, ends = pa.array([True] * len(found)), until.column().take(rows)
+        differ, ends = pc.is_null(pa.nulls(len(found))), until.column().take(rows)
     same = found["date"].filter(pc.invert(differ)).combine_chunks()
     changed = new.filter(pc.invert(_is_in(new["date"], same))) if len(same) else new
     if len(same) == len(found):
@@ -196,7 +196,7 @@ def _is_plain(table: pa.Table) -> bool:
 
 def equal_rows(one: pa.Table, other: pa.Table) -> pa.ChunkedArray | pa.Array:
     """Return for each row whether two tables of as many rows are equal there, bit for bit."""
-    equal = pa.array([True] * len(one), pa.bool_())
+    equal = pc.is_null(pa.nulls(len(one)))
     for name in {*one.column_names, *other.column_names} - _NOT_COMPARED:
         equal = pc.and_(equal, _equal(_column(one, name), _column(other, name)))
     return equal

@@ -29,6 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from storecore.bars.table import text_column, whole_scalar
 from storecore.errors import CorruptData
 from storecore.events import EventQuery
 from storecore.models import Event
@@ -351,7 +352,7 @@ def _asked_for(table: pa.Table, query: EventQuery) -> pa.Table:
     conditions = [*_between(table, query.span), *_among(table, query)]
     if query.ingested_by is not None and query.ingested_by < LATEST:
         ingested = table["ingested_at"].cast(pa.int64())
-        conditions.append(pc.less_equal(ingested, query.ingested_by))
+        conditions.append(pc.less_equal(ingested, whole_scalar(query.ingested_by)))
     for each in conditions[1:]:
         conditions[0] = pc.and_(conditions[0], each)
     return table.filter(conditions[0]) if conditions else table
@@ -360,14 +361,14 @@ def _asked_for(table: pa.Table, query: EventQuery) -> pa.Table:
 def _between(table: pa.Table, span: TimeRange) -> Iterator[pa.ChunkedArray]:
     if span[:2] != EVER[:2]:
         instants = _instants(table)
-        yield pc.greater_equal(instants, span.first)
-        yield pc.less_equal(instants, span.last)
+        yield pc.greater_equal(instants, whole_scalar(span.first))
+        yield pc.less_equal(instants, whole_scalar(span.last))
 
 
 def _among(table: pa.Table, query: EventQuery) -> Iterator[pa.ChunkedArray]:
     for name, asked in (("type", query.types), ("symbol", query.symbols)):
         if asked is not None:
-            yield pc.is_in(table[name], value_set=pa.array(list(asked), pa.string()))
+            yield pc.is_in(table[name], value_set=text_column(list(asked)))
 
 
 def _instants(table: pa.Table) -> pa.ChunkedArray:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from storecore.bars.groups import Grouped
 from storecore.bars.midnights import Midnights
 from storecore.bars.regularity import Misfit, may_be_sparse, misfit
-from storecore.bars.table import instants_of
+from storecore.bars.table import instants_of, number_column, whole_scalar
 from storecore.errors import StoreWarning
 from storecore.store.frames.numbers import decoded
 from storecore.store.frames.silence import is_silenced
@@ -106,7 +106,7 @@ def misfits(rows: Grouped, timeframe: str) -> list[tuple[str, Misfit]]:
     if _are_apart(instants, length.micros, [start for _, (start, _) in looked_at]):
         looked_at = [each for each in looked_at if may_be_sparse(instants, *each[1], length)]
     series = [
-        (name, misfit(pa.array(instants[start:end], pa.int64()), timeframe))
+        (name, misfit(number_column(instants[start:end], pa.int64(), "q"), timeframe))
         for name, (start, end) in looked_at
     ]
     return [(name, each) for name, each in series if each is not None]
@@ -119,7 +119,7 @@ def _are_apart(instants: Sequence[int], length: int, starts: list[int]) -> bool:
         least: int = min(map(sub, dates[1:], dates))
         return least >= length
     dates = pa.Array.from_buffers(pa.int64(), len(instants), [None, pa.py_buffer(instants)])
-    near = pc.less(pc.subtract(dates[1:], dates[:-1]), length)
+    near = pc.less(pc.subtract(dates[1:], dates[:-1]), whole_scalar(length))
     if near.true_count >= len(starts):
         return False  # more than there are steps from one symbol to the next
     return set(pc.indices_nonzero(near).to_pylist()) <= {start - 1 for start in starts}
