@@ -368,7 +368,9 @@ def _between(table: pa.Table, span: TimeRange) -> Iterator[pa.ChunkedArray]:
 def _among(table: pa.Table, query: EventQuery) -> Iterator[pa.ChunkedArray]:
     for name, asked in (("type", query.types), ("symbol", query.symbols)):
         if asked is not None:
-            yield pc.is_in(table[name], value_set=text_column(list(asked)))
+            texts = text_column([each for each in asked if each is not None])
+            found = pc.is_in(table[name], value_set=texts)
+            yield pc.or_(found, pc.is_null(table[name])) if None in asked else found
 
 
 def _instants(table: pa.Table) -> pa.ChunkedArray:
