@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from inspect import getattr_static
 from pathlib import Path
 from types import ModuleType
 
@@ -75,7 +76,9 @@ def test_each_promise_is_documented(name):
 def test_each_capability_is_documented_with_the_collection_methods_it_needs(name):
     row = re.search(rf"^\| `{name}` \|.*\| (.*?) \|$", section("Capabilities"), re.M)[1]
     ours = [each for each in METHODS.values() if each.capability == name]
-    needed = {need for each in ours for need in getattr(vars(Store)[each.name], "needs", ())}
+    needed = {
+        need for each in ours for need in getattr(getattr_static(Store, each.name), "needs", ())
+    }
     assert set(re.findall(r"`(\w+\.\w+)`", row)) == needed
 
 
