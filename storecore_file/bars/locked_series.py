@@ -3,7 +3,7 @@
 Every change of a series looks at its partitions and at the journal, makes drafts of what it
 changes, and exchanges files. The look and the exchange belong together: the exchange is refused if
 the journal has got rows since, or if somebody has asked meanwhile what the store held. Then the
-change begins anew.
+change starts again.
 
 New partitions are put before those that they replace are removed, and count before these, since
 their generation is higher. So a reader, or a crash at any moment, finds every bar.
@@ -185,7 +185,7 @@ class LockedSeries:
 
         A batch that was appended to the journal since that was looked at is in no partition and
         counts above them. If a question came after it, the answer stays only if the write takes it
-        in, so the write begins anew.
+        in, so the write starts again.
         """
         if not (past.replaced or self.history.clock.is_asked()):
             self.disk.exchange(staged, gone)
